@@ -1,0 +1,134 @@
+/**
+ * A JSON text as a tree that keeps what JSON.parse throws away: every key of an object (also repeated ones) and the
+ * spelling of every number. For the thorough path: correct first, fast second.
+ */
+import { jsonDepthMax } from './bounds.ts';
+import { forbiddenKeys } from './forbiddenKeys.ts';
+import type { Problems } from './refusal.ts';
+import { pointerTo } from './refusal.ts';
+
+export type JsonNode =
+  | { readonly kind: 'object'; readonly members: ReadonlyMap<string, JsonNode> }
+  | { readonly kind: 'array'; readonly items: readonly JsonNode[] }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'number'; readonly value: number; readonly source: string }
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  | { readonly kind: 'null' };
+
+/** UTF-8 as RFC 8259 wants it: invalid sequences are an error, a byte order mark is kept (and then is not JSON). */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of the bytes, or undefined when they are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Where the text stops being JSON (a character index, -1 when not known), or undefined when all of it is JSON.
+ * JSON.parse decides; its message is not passed on, because it quotes the text.
+ */
+export function jsonFault(text: string): number | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch (error) {
+    const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
+    return position === undefined ? -1 : Number(position);
+  }
+}
+
+/**
+ * The tree of a text that is known to be JSON. Repeated and forbidden keys, lone surrogates and too deep nesting are
+ * added to `problems`; of repeated keys the first counts. Undefined only after `too_deep`.
+ */
+export function jsonTree(text: string, problems: Problems): JsonNode | undefined {
+  const reader = new TreeReader(text, problems);
+  return reader.value('', 0);
+}
+
+const blanks = /[ \t\n\r]*/y;
+const stringToken = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
+const otherToken = /[^\s,\]}]+/y;
+
+class TreeReader {
+  readonly #text: string;
+  readonly #problems: Problems;
+  #at = 0;
+
+  constructor(text: string, problems: Problems) {
+    this.#text = text;
+    this.#problems = problems;
+  }
+
+  value(pointer: string, depth: number): JsonNode | undefined {
+    if (depth > jsonDepthMax) {
+      this.#problems.add('', 'too_deep', `Nest at most ${jsonDepthMax} levels.`);
+      return undefined;
+    }
+    this.#take(blanks);
+    const first = this.#text[this.#at];
+    if (first === '{') return this.#object(pointer, depth);
+    if (first === '[') return this.#array(pointer, depth);
+    if (first === '"') return { kind: 'string', value: this.#string(pointer) };
+    const token = this.#take(otherToken);
+    if (token === 'null') return { kind: 'null' };
+    if (token === 'true' || token === 'false') return { kind: 'boolean', value: token === 'true' };
+    return { kind: 'number', value: Number(token), source: token };
+  }
+
+  #object(pointer: string, depth: number): JsonNode | undefined {
+    const members = new Map<string, JsonNode>();
+    while (this.#separator() !== '}') {
+      this.#take(blanks);
+      const key = this.#string(pointer);
+      this.#take(blanks);
+      this.#at++;
+      const child = pointerTo(pointer, key);
+      const value = this.value(child, depth + 1);
+      if (value === undefined) return undefined;
+      if (forbiddenKeys.has(key)) this.#problems.add(child, 'forbidden_key', 'This key is not allowed.');
+      if (members.has(key)) this.#problems.add(child, 'duplicate_key', 'This key comes twice.');
+      else members.set(key, value);
+    }
+    return { kind: 'object', members };
+  }
+
+  #array(pointer: string, depth: number): JsonNode | undefined {
+    const items: JsonNode[] = [];
+    while (this.#separator() !== ']') {
+      const value = this.value(`${pointer}/${items.length}`, depth + 1);
+      if (value === undefined) return undefined;
+      items.push(value);
+    }
+    return { kind: 'array', items };
+  }
+
+  /** Steps over an opening bracket or a comma; a closing bracket that follows is stepped over and answered. */
+  #separator(): string | undefined {
+    this.#take(blanks);
+    const closing = /[}\]]/;
+    if (closing.test(this.#text[this.#at] ?? '')) return this.#text[this.#at++];
+    this.#at++;
+    this.#take(blanks);
+    return closing.test(this.#text[this.#at] ?? '') ? this.#text[this.#at++] : undefined;
+  }
+
+  #string(pointer: string): string {
+    const token = this.#take(stringToken);
+    const value: unknown = JSON.parse(token);
+    if (typeof value !== 'string') throw new Error('a string token did not hold a string');
+    if (!value.isWellFormed()) this.#problems.add(pointer, 'lone_surrogate', 'A text holds half of a surrogate pair.');
+    return value;
+  }
+
+  #take(token: RegExp): string {
+    token.lastIndex = this.#at;
+    const taken = token.exec(this.#text)?.[0] ?? '';
+    this.#at += taken.length;
+    return taken;
+  }
+}
