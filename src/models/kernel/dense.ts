@@ -1,0 +1,140 @@
+/**
+ * One dense layer over a tile of rows. Every output is bias + x₀w₀ + x₁w₁ + … in this order, one rounding a step, in one
+ * lane of its own: which rows share the tile and which units share the vector cannot change a bit of it.
+ */
+import { FunctionBody } from './encoder.ts';
+import type { LayerLayout } from './layout.ts';
+
+/** Inputs taken in one turn of the loop; widths are padded to it. */
+const unroll = 4;
+
+export interface DenseSource {
+  /** Address of the first input of row 0. */
+  readonly address: number;
+  /** Whether the function's parameter is added to it. */
+  readonly moving: boolean;
+}
+
+interface Tile {
+  readonly rows: number;
+  /** Vectors of four units. */
+  readonly vectors: number;
+}
+
+/** Unit groups that cover the layer: as many accumulators as fit the 16 vector registers beside weights and one input. */
+function unitGroups(vectors: number, rows: number): { readonly size: number; readonly count: number }[] {
+  const groups: { size: number; count: number }[] = [];
+  let rest = vectors;
+  for (let size = rows === 1 ? 8 : 2; size >= 1; size = size >> 1) {
+    const count = Math.floor(rest / size);
+    if (count > 0) groups.push({ size, count });
+    rest -= count * size;
+  }
+  return groups;
+}
+
+/** The function (inputOffset) → nothing: `rows` rows of the layer, from `source` to the layer's output area. */
+export function denseFunction(
+  layer: LayerLayout,
+  rows: number,
+  source: DenseSource,
+  activationIndex: number,
+): FunctionBody {
+  const f = new FunctionBody(['i32']);
+  const base = f.local('i32');
+  let firstVector = 0;
+  for (const { size, count } of unitGroups(layer.units / 4, rows)) {
+    emitGroup(f, layer, { rows, vectors: size }, source, activationIndex, base, firstVector, count);
+    firstVector += size * count;
+  }
+  return f;
+}
+
+/** `count` tiles side by side, in a loop over the units. */
+function emitGroup(
+  f: FunctionBody,
+  layer: LayerLayout,
+  tile: Tile,
+  source: DenseSource,
+  activationIndex: number,
+  base: number,
+  firstVector: number,
+  count: number,
+): void {
+  const start = firstVector * 16;
+  f.i32(start).set(base);
+  f.loop(() => {
+    emitTile(f, layer, tile, source, activationIndex, base);
+    f.get(base)
+      .i32(tile.vectors * 16)
+      .op('i32Add')
+      .tee(base);
+    f.i32(start + count * tile.vectors * 16).op('i32LtU');
+  });
+}
+
+function emitTile(
+  f: FunctionBody,
+  layer: LayerLayout,
+  { rows, vectors }: Tile,
+  source: DenseSource,
+  activationIndex: number,
+  base: number,
+): void {
+  const weightPointer = f.local('i32');
+  const inputPointer = f.local('i32');
+  const end = f.local('i32');
+  const sums = Array.from({ length: rows * vectors }, () => f.local('v128'));
+  const loaded = Array.from({ length: rows === 1 ? 0 : vectors }, () => f.local('v128'));
+  const input = f.local('v128');
+  const sum = (row: number, vector: number) => sums[row * vectors + vector] ?? 0;
+  const rowBytes = layer.inputs * 4;
+  const unitBytes = layer.units * 4;
+
+  for (let vector = 0; vector < vectors; vector++) {
+    f.get(base).access('v128Load', layer.bias + vector * 16);
+    for (let row = 0; row < rows - 1; row++) f.tee(sum(row, vector));
+    f.set(sum(rows - 1, vector));
+  }
+  f.get(base).set(weightPointer);
+  if (source.moving) f.get(0);
+  else f.i32(0);
+  f.tee(inputPointer).i32(rowBytes).op('i32Add').set(end);
+  f.loop(() => {
+    for (let step = 0; step < unroll; step++) {
+      const weightAt = (vector: number) => layer.weights + step * unitBytes + vector * 16;
+      loaded.forEach((local, vector) => {
+        f.get(weightPointer).access('v128Load', weightAt(vector)).set(local);
+      });
+      for (let row = 0; row < rows; row++) {
+        f.get(inputPointer)
+          .access('v128Load32Splat', source.address + row * rowBytes + step * 4)
+          .set(input);
+        for (let vector = 0; vector < vectors; vector++) {
+          f.get(sum(row, vector)).get(input);
+          const local = loaded[vector];
+          if (local === undefined) f.get(weightPointer).access('v128Load', weightAt(vector));
+          else f.get(local);
+          f.op('f32x4Mul', 'f32x4Add').set(sum(row, vector));
+        }
+      }
+    }
+    f.get(weightPointer)
+      .i32(unroll * unitBytes)
+      .op('i32Add')
+      .set(weightPointer);
+    f.get(inputPointer)
+      .i32(unroll * 4)
+      .op('i32Add')
+      .tee(inputPointer);
+    f.get(end).op('i32LtU');
+  });
+  for (let row = 0; row < rows; row++) {
+    for (let vector = 0; vector < vectors; vector++) {
+      f.get(base).get(sum(row, vector));
+      if (layer.activation === 'relu') f.f32x4(0).op('f32x4Pmax');
+      else if (layer.activation !== 'linear') f.call(activationIndex);
+      f.access('v128Store', layer.output + row * unitBytes + vector * 16);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/** Where everything of a kernel lies in its memory. All widths are padded to four float32 lanes; the padding is zeros. */
+import { kernelBlockRows } from '../bounds.ts';
+import type { InputTransform } from '../types.ts';
+import type { Activation, DenseLayer } from '../affine.ts';
+import type { Network } from '../network.ts';
+
+/** Rows computed together by the wide path; what remains of a block goes one by one. */
+export const tileRows = 4;
+const lanes = 4;
+const pageBytes = 65536;
+
+export interface KernelInput {
+  readonly transform: InputTransform;
+  readonly missing: number;
+}
+
+export interface LayerLayout {
+  readonly inputs: number;
+  readonly units: number;
+  readonly activation: Activation;
+  /** Byte addresses. Weights are [input][unit] float32, so that one vector holds the same input's weights of four units. */
+  readonly weights: number;
+  readonly bias: number;
+  /** Activations of `tileRows` rows, [row][unit]. */
+  readonly output: number;
+}
+
+export interface KernelLayout {
+  readonly inputs: number;
+  readonly inputsPadded: number;
+  readonly inputSpecs: readonly KernelInput[];
+  readonly scaled: boolean;
+  /** Raw facts, float64 [row][input], `kernelBlockRows` rows. */
+  readonly facts: number;
+  /** Prepared inputs, float32 [row][input]. */
+  readonly prepared: number;
+  /** float64 [input] each: value where missing; mean, scale and shift of the leading normalisation. */
+  readonly missing: number;
+  readonly mean: number;
+  readonly scale: number;
+  readonly shift: number;
+  readonly layers: readonly LayerLayout[];
+  /** float64 [row]. */
+  readonly logits: number;
+  readonly probabilities: number;
+  readonly pages: number;
+}
+
+const padded = (width: number) => Math.ceil(width / lanes) * lanes;
+
+export function planKernel(network: Network, inputSpecs: readonly KernelInput[]): KernelLayout {
+  let next = 0;
+  /** Areas start on cache lines. */
+  const take = (bytes: number): number => {
+    const address = next;
+    next += Math.ceil(bytes / 64) * 64;
+    return address;
+  };
+  const inputsPadded = padded(network.inputs);
+  const rowBytes64 = inputsPadded * 8;
+  const layout = {
+    inputs: network.inputs,
+    inputsPadded,
+    inputSpecs,
+    scaled: network.scaling !== undefined,
+    facts: take(kernelBlockRows * rowBytes64),
+    prepared: take(kernelBlockRows * inputsPadded * 4),
+    missing: take(rowBytes64),
+    mean: take(rowBytes64),
+    scale: take(rowBytes64),
+    shift: take(rowBytes64),
+    layers: network.layers.map(({ inputs, units, activation }: DenseLayer) => ({
+      inputs: padded(inputs),
+      units: padded(units),
+      activation,
+      weights: take(padded(inputs) * padded(units) * 4),
+      bias: take(padded(units) * 4),
+      output: take(tileRows * padded(units) * 4),
+    })),
+    logits: take(kernelBlockRows * 8),
+    probabilities: take(kernelBlockRows * 8),
+  };
+  return { ...layout, pages: Math.ceil(next / pageBytes) };
+}
+
+/** Writes the constants of the network into the memory: rounded to float32 here and nowhere else. */
+export function fillMemory(memory: ArrayBuffer, layout: KernelLayout, network: Network): void {
+  const doubles = (address: number, values: ArrayLike<number>) =>
+    new Float64Array(memory, address, layout.inputsPadded).set(values);
+  doubles(
+    layout.missing,
+    layout.inputSpecs.map((input) => input.missing),
+  );
+  if (network.scaling) {
+    doubles(layout.mean, network.scaling.mean);
+    doubles(layout.scale, network.scaling.scale);
+    doubles(layout.shift, network.scaling.shift);
+  }
+  network.layers.forEach((layer, index) => {
+    const at = layout.layers[index];
+    if (at === undefined) throw new Error('the layout is of another network');
+    new Float32Array(memory, at.bias, layer.units).set(layer.bias);
+    for (let input = 0; input < layer.inputs; input++) {
+      const row = layer.kernel.subarray(input * layer.units, (input + 1) * layer.units);
+      new Float32Array(memory, at.weights + input * at.units * 4, layer.units).set(row);
+    }
+  });
+}

@@ -1,0 +1,70 @@
+/** The layers of a TF.js (or converted Keras) topology, as far as the kernel needs to understand them. */
+import { layersMax, topologyCharactersMax } from './bounds.ts';
+import { ModelError } from './errors.ts';
+
+export interface TopologyLayer {
+  readonly className: string;
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+export interface Topology {
+  /** A plain chain; anything else is left to tfjs. */
+  readonly sequential: boolean;
+  readonly layers: readonly TopologyLayer[];
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Keras wraps the model in `model_config`; TF.js writes it bare. */
+function modelConfig(topology: unknown): Record<string, unknown> {
+  const outer = isRecord(topology) ? topology : {};
+  const inner = isRecord(outer['model_config']) ? outer['model_config'] : outer;
+  if (typeof inner['class_name'] !== 'string' || inner['config'] === undefined) {
+    throw new ModelError(
+      'model_topology',
+      'The model topology has no class_name and config: it is not a TF.js LayersModel.',
+    );
+  }
+  return inner;
+}
+
+function readLayer(value: unknown, index: number): TopologyLayer {
+  const config = isRecord(value) && isRecord(value['config']) ? value['config'] : undefined;
+  if (!isRecord(value) || typeof value['class_name'] !== 'string' || config === undefined) {
+    throw new ModelError('model_topology', `Layer ${index} of the model has no class_name and config.`);
+  }
+  const name = typeof config['name'] === 'string' ? config['name'] : '';
+  return { className: value['class_name'], name, config };
+}
+
+/** @throws ModelError where the topology is no LayersModel or beyond the bounds. */
+export function readTopology(modelTopology: unknown): Topology {
+  if (JSON.stringify(modelTopology ?? null).length > topologyCharactersMax) {
+    throw new ModelError('model_too_large', `The model topology is longer than ${topologyCharactersMax} characters.`);
+  }
+  const model = modelConfig(modelTopology);
+  const config = model['config'];
+  const listed = Array.isArray(config) ? config : isRecord(config) ? config['layers'] : undefined;
+  if (!Array.isArray(listed) || listed.length === 0) throw new ModelError('model_topology', 'The model has no layers.');
+  if (listed.length > layersMax) {
+    throw new ModelError('model_too_large', `The model has ${listed.length} layers; at most ${layersMax} are allowed.`);
+  }
+  return { sequential: model['class_name'] === 'Sequential', layers: listed.map(readLayer) };
+}
+
+/** The width of the model's input where the first layer states it. */
+export function statedInputWidth(topology: Topology): number | undefined {
+  for (const { config } of topology.layers) {
+    const shape = config['batch_input_shape'] ?? config['batchInputShape'] ?? config['batch_shape'];
+    if (Array.isArray(shape)) {
+      if (shape.length === 2 && typeof shape[1] === 'number') return shape[1];
+      throw new ModelError(
+        'model_inputs',
+        `The model takes inputs of shape [${shape.join(', ')}]; a row of numbers is needed.`,
+      );
+    }
+  }
+  return undefined;
+}

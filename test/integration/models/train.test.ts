@@ -1,0 +1,153 @@
+// Guarantee: `holdfast train` turns a file of labelled payments into a model directory that binds to the release's features;
+// the same file and seed give the same bytes; a label is never seen before its delay is over; what cannot be done is said
+// with the right exit code, and nothing is written.
+import { spawn } from 'node:child_process';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { trainCommand } from '../../../src/cli/train.ts';
+import { compileFeatures } from '../../../src/features/program.ts';
+import { bindModel } from '../../../src/models/bind.ts';
+import { readModelDirectory } from '../../../src/models/directory.ts';
+import type { TrainedCard } from '../../../src/models/training/card.ts';
+import { uniform } from '../../../src/models/training/random.ts';
+import { numericFacts } from '../../../src/rules/facts.ts';
+
+const repository = resolve(import.meta.dirname, '../../..');
+const featuresPath = join(repository, 'config/default/features.json');
+const days = 40;
+const paymentsPerDay = 120;
+const start = Date.UTC(2018, 3, 1);
+
+let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-train-'));
+  await writeFile(join(directory, 'payments.csv'), history());
+  const recipe = JSON.parse(await readFile(join(repository, 'config/default/model/recipe.json'), 'utf8')) as object;
+  await writeFile(join(directory, 'recipe.json'), JSON.stringify({ ...recipe, hidden: [8], epochs: 3, batchRows: 64 }));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+/** In the handbook's columns. Terminal 1 is compromised throughout; amounts above 220 are fraud. */
+function history(): string {
+  const random = uniform(7);
+  const lines = [
+    'TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_TIME_SECONDS,TX_TIME_DAYS,TX_FRAUD,TX_FRAUD_SCENARIO',
+  ];
+  for (let i = 0; i < days * paymentsPerDay; i++) {
+    const seconds = i * (86_400 / paymentsPerDay);
+    const terminal = Math.floor(random() * 30);
+    const amount = (random() < 0.02 ? 220 + random() * 100 : 5 + random() * 90).toFixed(2);
+    const fraud = terminal === 1 || Number(amount) > 220 ? 1 : 0;
+    const time = new Date(start + seconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
+    lines.push(
+      `${i},${time},${Math.floor(random() * 400)},${terminal},${amount},${seconds},${Math.floor(seconds / 86_400)},${fraud},0`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function train(options: readonly string[], onStderr?: (text: string, kill: () => void) => void): Promise<Ended> {
+  const args = [
+    join(repository, 'src/cli/main.ts'),
+    'train',
+    join(directory, 'payments.csv'),
+    '--recipe',
+    join(directory, 'recipe.json'),
+    ...options,
+  ];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    onStderr?.(stderr, () => child.kill('SIGINT'));
+  });
+  return new Promise((done, fail) => {
+    child.on('error', fail);
+    child.on('close', (code) => done({ code, stdout, stderr }));
+  });
+}
+
+const period = ['--train-start', '2018-04-20', '--train-days', '5', '--delay-days', '5', '--test-days', '5'];
+
+test('trains, writes what binds, and repeats itself byte for byte', async () => {
+  const [first, second] = [join(directory, 'one'), join(directory, 'two')];
+  const { code, stdout, stderr } = await train(['--out', first, '--json', ...period]);
+  expect(stderr).toMatch(/training: epoch 3 of 3/);
+  expect(code).toBe(0);
+  const card = JSON.parse(stdout) as TrainedCard;
+  expect(card.split).toMatchObject({ trainStart: '2018-04-20', testStart: '2018-04-30', trainRows: 600 });
+  expect(card.split.testRows).toBeGreaterThan(300);
+  expect(card.metrics.auc).toBeGreaterThan(0.9);
+  expect(card.data).toMatchObject({ file: 'payments.csv', refused: 0, payments: 34 * paymentsPerDay });
+  expect(JSON.parse(await readFile(join(first, 'card.json'), 'utf8'))).toEqual(card);
+  expect(await readFile(join(first, 'CARD.md'), 'utf8')).toContain(
+    `| average precision | ${card.metrics.averagePrecision.toFixed(4)} |`,
+  );
+
+  const { names } = compileFeatures(JSON.parse(await readFile(featuresPath, 'utf8')));
+  const bound = await bindModel(await readModelDirectory(first), {
+    numeric: [...names, ...numericFacts],
+    categorical: [],
+    featureCount: names.length,
+  });
+  expect(bound).toMatchObject({ id: card.id, version: card.version, backend: 'kernel' });
+
+  const again = await train(['--out', second, ...period]);
+  expect(again.stdout).toContain('average precision');
+  for (const file of ['model.json', 'weights.bin', 'card.json', 'CARD.md']) {
+    expect(await readFile(join(second, file))).toEqual(await readFile(join(first, file)));
+  }
+});
+
+test.each([
+  ['a period after the file', ['--train-start', '2019-01-01'], 1, /no payments in the 7 train days from 2019-01-01/],
+  [
+    'a test period after the file',
+    ['--train-start', '2018-05-05'],
+    1,
+    /no payments in the 7 test days from 2018-05-19/,
+  ],
+  [
+    'features that lack an input',
+    ['--features', 'FEW', ...period],
+    1,
+    /do not have these inputs of the recipe: customer\.count/,
+  ],
+  ['no such recipe', ['--recipe', '/nowhere.json', ...period], 2, /recipe \/nowhere\.json cannot be read/],
+])('%s is refused, and nothing is written', async (_, options, exitCode, message) => {
+  const few = join(directory, 'few.json');
+  await writeFile(few, JSON.stringify({ version: 1, features: [{ entity: 'card', aggregate: 'sinceLast' }] }));
+  const out = join(directory, 'refused');
+  const given = options.map((option) => (option === 'FEW' ? few : option));
+  const command = trainCommand().parseAsync([join(directory, 'payments.csv'), '--out', out, ...given], {
+    from: 'user',
+  });
+  await expect(command).rejects.toMatchObject({ exitCode, message: expect.stringMatching(message) });
+  await expect(access(out)).rejects.toThrow();
+});
+
+test('Ctrl-C in the middle of the training ends it with exit code 1, and nothing is written', async () => {
+  const out = join(directory, 'stopped');
+  let killed = false;
+  const long = join(directory, 'long.json');
+  const recipe = JSON.parse(await readFile(join(directory, 'recipe.json'), 'utf8')) as object;
+  await writeFile(long, JSON.stringify({ ...recipe, epochs: 1000 }));
+  const ended = await train(['--out', out, ...period, '--recipe', long], (text, kill) => {
+    if (!killed && text.includes('epoch 2 of 1000')) kill();
+    killed ||= text.includes('epoch 2 of 1000');
+  });
+  expect(ended.stderr).toMatch(/Stopped before the end; nothing was written/);
+  expect(ended.code).toBe(1);
+  await expect(access(out)).rejects.toThrow();
+});
