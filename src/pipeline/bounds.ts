@@ -1,0 +1,28 @@
+/** Every bound of the pipeline, in one place; their relations are asserted when it is made. */
+import { frameRowsMax } from '../features/frame.ts';
+
+export const bounds = {
+  /** Payments accepted and not yet answered; beyond it new ones get 503 `overloaded`. */
+  inFlightPaymentsMax: 4096,
+  /** Micro-batches between decode and record at one time. */
+  inFlightBatchesMax: 8,
+  /** Payments in one micro-batch. */
+  batchRowsMax: 256,
+  /** Messages the stream consumer reads at once. */
+  pollMessagesMax: 256,
+  /** Stream batches between poll and record at one time. */
+  streamBatchesMax: 4,
+  /** Least time left before the deadline for the model to be tried at all, milliseconds. */
+  modelReserveMs: 1,
+  /** Longest that velocity may take of a payment without its own deadline (the stream), milliseconds. */
+  velocityBudgetMs: 50,
+  /** The same for a scoring worker. */
+  poolBudgetMs: 100,
+  /** Retry-After of a 503, seconds. */
+  retryAfterSeconds: 1,
+} as const;
+
+if (bounds.batchRowsMax > frameRowsMax) throw new Error('batchRowsMax must fit a frame');
+if (bounds.inFlightBatchesMax * bounds.batchRowsMax > bounds.inFlightPaymentsMax) {
+  throw new Error('inFlightPaymentsMax must cover the batches in flight');
+}

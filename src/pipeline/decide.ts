@@ -1,0 +1,140 @@
+/** Decide: policy, reasons and the decision's bytes for every row of a scored batch. Pure, given the times. */
+import type { Payment } from '../domain/payment.ts';
+import type { RuleMeta } from '../rules/types.ts';
+import type { Batch } from './batch.ts';
+import type { DecisionRecord } from './ports.ts';
+import type { DecisionParts } from './decisionWriter.ts';
+import { DecisionWriter } from './decisionWriter.ts';
+import { degradedOf } from './serialise.ts';
+
+/** Per-row rule indices, in the rules' own order (priority, then id). */
+export function hitsByRow(batch: Batch): readonly (number[] | undefined)[] {
+  const { words, wordsPerRule } = batch.hits;
+  const rows = batch.payments.length;
+  const usedWords = (rows + 31) >> 5;
+  const byRow: (number[] | undefined)[] = new Array<number[] | undefined>(rows).fill(undefined);
+  for (let rule = 0; rule < batch.release.rules.rules.length; rule++) {
+    for (let word = 0; word < usedWords; word++) {
+      let bits = words[rule * wordsPerRule + word] as number;
+      while (bits !== 0) {
+        const row = (word << 5) + (31 - Math.clz32(bits & -bits));
+        if (row < rows) {
+          const hits = byRow[row];
+          if (hits === undefined) byRow[row] = [rule];
+          else hits.push(rule);
+        }
+        bits &= bits - 1;
+      }
+    }
+  }
+  return byRow;
+}
+
+const noHits: readonly number[] = [];
+
+export interface DecidedTimes {
+  /** Wall clock of the batch, milliseconds. */
+  readonly decidedAtMs: number;
+  /** Microseconds since each payment was received, one a row. */
+  readonly latencyMicros: (row: number) => number;
+}
+
+/** Everything of one row but its bytes. */
+function decideRow(batch: Batch, row: number, hitRules: readonly number[], latencyMicros: number): DecisionParts {
+  const { release } = batch;
+  const payment = batch.payments[row] as Payment;
+  const probability = batch.probabilities[row] as number;
+  const degraded = degradedOf(batch.degraded[row] as number);
+  const hits = hitRules.map((rule) => release.rules.rules[rule] as RuleMeta);
+  const outcome = release.policy.decide({
+    payment,
+    probability,
+    hits,
+    hitTexts: hitRules.map((rule) => release.rules.textOf(rule, batch.frame, row, payment)),
+    degraded,
+    contributions: (top) => release.model?.explain(batch.frame, row, top) ?? [],
+  });
+  batch.held[row] = outcome.action === 'hold' ? 1 : 0;
+  return {
+    paymentId: payment.paymentId,
+    action: outcome.action,
+    score: outcome.score,
+    reasons: outcome.reasons,
+    rules: hits,
+    probability,
+    degraded,
+    occurredAtMs: payment.occurredAtMs,
+    latencyMicros,
+  };
+}
+
+/**
+ * One row's record. Its arrays are views, made when they are asked for: of the batch's features (encode them before the
+ * batch is given back) and of the buffer that holds all decisions of the batch.
+ */
+class BatchRecord implements DecisionRecord {
+  readonly tenantId: string;
+  readonly paymentId: string;
+  readonly occurredAtMs: number;
+  readonly payment: Uint8Array;
+  readonly releaseId: string;
+  readonly #decisions: DecisionBytes;
+  readonly #batch: Batch;
+  readonly #row: number;
+
+  constructor(batch: Batch, row: number, tenantId: string, payment: Uint8Array, decisions: DecisionBytes) {
+    const { paymentId, occurredAtMs } = batch.payments[row] as Payment;
+    this.tenantId = tenantId;
+    this.paymentId = paymentId;
+    this.occurredAtMs = occurredAtMs;
+    this.payment = payment;
+    this.releaseId = batch.release.id;
+    this.#decisions = decisions;
+    this.#batch = batch;
+    this.#row = row;
+  }
+
+  get decision(): Uint8Array {
+    const { bytes, ends } = this.#decisions;
+    return bytes.subarray(this.#row === 0 ? 0 : ends[this.#row - 1], ends[this.#row]);
+  }
+
+  get features(): Float64Array {
+    return this.#rowOf(this.#batch.features.values);
+  }
+
+  get bounds(): Float64Array {
+    return this.#rowOf(this.#batch.features.bounds);
+  }
+
+  #rowOf(cells: Float64Array): Float64Array {
+    const { featureCount } = this.#batch.features;
+    return cells.subarray(this.#row * featureCount, (this.#row + 1) * featureCount);
+  }
+}
+
+/** All decisions of a batch, one after another in one buffer: `ends[row]` is where row's decision ends. */
+interface DecisionBytes {
+  readonly bytes: Uint8Array;
+  readonly ends: Int32Array;
+}
+
+/** Records of all rows, in order; see BatchRecord for how long their arrays live. */
+export function decideBatch(
+  batch: Batch,
+  tenantId: string,
+  bodies: readonly Uint8Array[],
+  times: DecidedTimes,
+): DecisionRecord[] {
+  const { release } = batch;
+  const rows = batch.payments.length;
+  const { decidedAtMs } = times;
+  const writer = new DecisionWriter({ tenantId, releaseId: release.id, model: release.model, decidedAtMs }, rows);
+  const hits = hitsByRow(batch);
+  const ends = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    ends[row] = writer.write(decideRow(batch, row, hits[row] ?? noHits, times.latencyMicros(row)));
+  }
+  const decisions = { bytes: writer.bytes, ends };
+  return bodies.map((body, row) => new BatchRecord(batch, row, tenantId, body, decisions));
+}

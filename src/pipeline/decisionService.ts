@@ -1,0 +1,108 @@
+/** The pipeline as the API uses it: decide, read back with the explanation, label, and tell how it is. */
+import { createPaymentDecoder } from '../domain/decode.ts';
+import type { Label } from '../domain/label.ts';
+import { Payment } from '../domain/payment.ts';
+import type { CompiledRelease } from '../releases/compile.ts';
+import { viewDecision } from './decisionView.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { DecisionStore, VelocityStore } from './ports.ts';
+import type { DecisionService, DependencyState, RecordedDecisionView } from './service.ts';
+
+export interface DecisionServiceOptions {
+  readonly pipeline: Pipeline;
+  readonly store: DecisionStore;
+  readonly velocity: VelocityStore;
+  /** The compiled release of a recorded decision. */
+  readonly releaseOf: (id: string) => Promise<CompiledRelease>;
+  readonly dependencies: () => readonly DependencyState[];
+}
+
+type LabelOutcome = 'recorded' | 'already' | 'unknown';
+
+interface Marked {
+  readonly position: number;
+  readonly label: Label;
+  readonly payment: Payment;
+  /** The label it replaces. */
+  readonly before: Label | undefined;
+}
+
+const sameLabel = (a: Label, b: Label): boolean =>
+  a.label === b.label && a.source === b.source && a.labelledAtMs === b.labelledAtMs;
+
+export function createDecisionService(options: DecisionServiceOptions): DecisionService {
+  const { pipeline, store, velocity, releaseOf } = options;
+  const decoder = createPaymentDecoder();
+  /** Labels one after another: what is marked in memory and what is written keep one order. */
+  let labelTurn: Promise<unknown> = Promise.resolve();
+
+  /** The labels that are new, marked in memory; sets the outcome of the others. */
+  async function markFresh(tenantId: string, labels: readonly Label[], outcomes: LabelOutcome[], batch: number) {
+    const records = await store.lookup(
+      tenantId,
+      labels.map((label) => label.paymentId),
+    );
+    const marked: Marked[] = [];
+    const known = new Map<string, Label[]>();
+    for (const [i, label] of labels.entries()) {
+      const record = records[i];
+      if (record === undefined) {
+        outcomes[i] = 'unknown';
+        continue;
+      }
+      const earlier = known.get(label.paymentId) ?? [...(await store.labelsOf(tenantId, label.paymentId))];
+      known.set(label.paymentId, earlier);
+      if (earlier.some((other) => sameLabel(other, label))) {
+        outcomes[i] = 'already';
+        continue;
+      }
+      const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
+      if (!(payment instanceof Payment)) throw new Error('a recorded payment no longer decodes');
+      marked.push({ position: i, label, payment, before: earlier.at(-1) });
+      earlier.push(label);
+      await velocity.markLabel(tenantId, payment, label.label === 'fraud', batch);
+    }
+    return marked;
+  }
+
+  async function labelAll(tenantId: string, labels: readonly Label[]): Promise<LabelOutcome[]> {
+    const outcomes: LabelOutcome[] = labels.map(() => 'recorded');
+    const batch = pipeline.nextBatchNumber();
+    const marked = await markFresh(tenantId, labels, outcomes, batch);
+    try {
+      const fresh = marked.map(({ label }) => label);
+      const recorded = await store.recordLabels(tenantId, fresh, batch);
+      marked.forEach(({ position }, i) => {
+        if (recorded[i] !== true) outcomes[position] = 'already';
+      });
+      return outcomes;
+    } catch (error) {
+      // Not durable: memory goes back to what is.
+      for (const { payment, before } of marked.reverse()) {
+        await velocity.markLabel(tenantId, payment, before?.label === 'fraud', batch);
+      }
+      throw error;
+    }
+  }
+
+  async function get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined> {
+    const [record] = await store.lookup(tenantId, [paymentId]);
+    if (record === undefined) return undefined;
+    const [release, labels] = await Promise.all([releaseOf(record.releaseId), store.labelsOf(tenantId, paymentId)]);
+    return viewDecision(record, release, labels);
+  }
+
+  return {
+    decide: (tenantId, body, receivedAtMs, deadlineMs) => pipeline.decide(tenantId, body, receivedAtMs, deadlineMs),
+    get,
+    label(tenantId, labels) {
+      const outcomes = labelTurn.then(() => labelAll(tenantId, labels));
+      labelTurn = outcomes.catch(() => {});
+      return outcomes;
+    },
+    readiness() {
+      const dependencies = options.dependencies();
+      return { ready: dependencies.every(({ state }) => state !== 'down'), dependencies };
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/** The ports of the pipeline. Each has an embedded twin and a real service; one conformance suite runs on both. */
+import type { Label } from '../domain/label.ts';
+import type { Payment } from '../domain/payment.ts';
+import type { FeatureMatrix } from '../features/frame.ts';
+import type { Batch } from './batch.ts';
+
+export const topics = {
+  payments: 'holdfast.payments.v1',
+  decisions: 'holdfast.decisions.v1',
+  labels: 'holdfast.labels.v1',
+  deadletter: 'holdfast.deadletter.v1',
+} as const;
+export type Topic = (typeof topics)[keyof typeof topics];
+
+export interface Message {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+/** Everything that must outlive the process about one decision; `codec.ts` turns it into bytes and back. */
+export interface DecisionRecord {
+  readonly tenantId: string;
+  readonly paymentId: string;
+  readonly occurredAtMs: number;
+  /** The decision's JSON, byte for byte as answered. */
+  readonly decision: Uint8Array;
+  /** The payment's JSON, byte for byte as received. */
+  readonly payment: Uint8Array;
+  readonly releaseId: string;
+  /** `featureCount` values and bounds in the order of the release's feature names; NaN is missing. */
+  readonly features: Float64Array;
+  readonly bounds: Float64Array;
+}
+
+/** A consumer's progress, committed in the same durable step as what it caused. */
+export interface Commit {
+  readonly group: string;
+  readonly topic: Topic;
+  readonly partition: number;
+  /** The next offset to read. */
+  readonly nextOffset: number;
+}
+
+export interface EventLog {
+  /** Resolves when all messages are durable, in order. Rejects, with nothing appended, when they cannot be made durable. */
+  append(topic: Topic, messages: readonly { key: string; value: Uint8Array }[]): Promise<void>;
+  /** Up to `max` messages from `fromOffset`, or from the group's committed position; an empty array when there are none yet. */
+  poll(group: string, topic: Topic, max: number, fromOffset?: number): Promise<readonly Message[]>;
+  commit(commits: readonly Commit[]): Promise<void>;
+  /** Messages after the group's position. */
+  lag(group: string, topic: Topic): Promise<number>;
+  /** Resolves at the next append to the topic or after `timeoutMs`. */
+  wait(topic: Topic, timeoutMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RecordOutcome {
+  /** `recorded`: ours is the decision. `existing`: another was first, here it is. `expired`: not written, deadline over. */
+  readonly status: 'recorded' | 'existing' | 'expired';
+  readonly winner: DecisionRecord | undefined;
+}
+
+/** The durable decisions, found by payment id: deduplication before the work, first-writer-wins after it. */
+export interface DecisionStore {
+  /** The recorded decision of each id, in order; undefined where there is none. */
+  lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]>;
+  /**
+   * Durably records the decisions (in the decisions topic too) and the consumer's progress, all in one step.
+   * `deadlinesMs[i]` (performance.now() clock, Infinity for none): past it a row is not written.
+   */
+  record(
+    records: readonly DecisionRecord[],
+    deadlinesMs: readonly number[],
+    batch: number,
+    commits: readonly Commit[],
+  ): Promise<readonly RecordOutcome[]>;
+  /** Durably records labels, once per (payment, label, source, labelledAt); answers which were new. */
+  recordLabels(tenantId: string, labels: readonly Label[], batch: number): Promise<readonly boolean[]>;
+  /** The payment's labels, oldest first. */
+  labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]>;
+}
+
+export interface VelocityStore {
+  /** The state is in this process: a call can neither hang nor lose its reply. */
+  readonly inProcess?: true;
+  appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix, batch: number): Promise<void>;
+  retract(tenantId: string, payment: Payment): void;
+  markLabel(tenantId: string, payment: Payment, fraud: boolean, batch: number): Promise<void>;
+}
+
+export interface AnalyticsRow {
+  readonly record: DecisionRecord;
+  /** Names of `record.features`, from the record's release. */
+  readonly featureNames: readonly string[];
+}
+
+/** A block is inserted whole and once: the same token again adds nothing. */
+export interface AnalyticsBlock {
+  /** Deterministic: topic, partition, first and last offset, content hash. */
+  readonly token: string;
+  readonly rows: readonly AnalyticsRow[];
+  readonly labels: readonly (Label & { readonly tenantId: string })[];
+}
+
+export interface DecisionFilter {
+  readonly tenantId: string;
+  readonly fromMs?: number;
+  readonly toMs?: number;
+  readonly action?: 'allow' | 'hold';
+  readonly ruleId?: string;
+  readonly customerId?: string;
+  readonly scoreMin?: number;
+  readonly scoreMax?: number;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** One row of a list of decisions: the decision's own JSON fields and the payment's, without the features. */
+export interface DecisionListItem {
+  readonly decision: Record<string, unknown>;
+  readonly payment: Record<string, unknown>;
+}
+
+export interface DecisionSummary {
+  readonly total: number;
+  readonly holds: number;
+  readonly latencyMicros: { readonly p50: number; readonly p99: number };
+  readonly series: readonly { readonly atMs: number; readonly decisions: number; readonly holds: number }[];
+  readonly topRules: readonly { readonly id: string; readonly hits: number; readonly holds: number }[];
+  readonly labels: { readonly fraud: number; readonly fraudHeld: number; readonly legitimate: number; readonly legitimateHeld: number };
+}
+
+export interface AnalyticsStore {
+  migrate(): Promise<void>;
+  insertBlock(block: AnalyticsBlock): Promise<void>;
+  /** Newest decidedAt first. `next` is the cursor of the following page. Rejects with AnalyticsUnavailable when the store is away. */
+  findDecisions(filter: DecisionFilter): Promise<{ readonly items: readonly DecisionListItem[]; readonly next: string | undefined }>;
+  /** Over decidedAt in [fromMs, toMs). */
+  summary(tenantId: string, fromMs: number, toMs: number, bucketMs: number): Promise<DecisionSummary>;
+  close(): Promise<void>;
+}
+
+/** Scoring in worker threads, over the batch's shared memory. */
+export interface ScoringPool {
+  /** Measured at start: from how many rows on the hand-over costs less than it saves. */
+  worthwhile(rows: number): boolean;
+  /** Scores a filled batch; writes its probabilities, the frame's probability column and its rule hits. */
+  score(batch: Batch): Promise<void>;
+  close(): Promise<void>;
+}

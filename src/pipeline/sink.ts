@@ -1,0 +1,229 @@
+/**
+ * The sink: tails the log of decisions and labels and inserts it into the analytics store in blocks. Each row reaches the
+ * store exactly once, whatever dies in between:
+ *
+ * 1. the block's range is written down (`begin`) before anything is inserted,
+ * 2. the block is inserted under a token made of its range and content,
+ * 3. the position is moved (`commit`).
+ *
+ * After a crash between 1 and 3 the same range is read again, so the same rows meet the same token (`insertAgain`).
+ */
+import { createHash } from 'node:crypto';
+import type { Label } from '../domain/label.ts';
+import type { AnalyticsBlock, AnalyticsRow, DecisionRecord } from './ports.ts';
+import { topics } from './ports.ts';
+
+export type JournalEntry =
+  | { readonly seq: number; readonly kind: 'decision'; readonly record: DecisionRecord }
+  | { readonly seq: number; readonly kind: 'label'; readonly label: Label & { readonly tenantId: string } };
+
+/** The one total order of decisions and labels; `seq` grows, and may have gaps. */
+export interface JournalSource {
+  /** Up to `max` entries with seq ≥ `fromSeq`, in order. */
+  readDecisions(fromSeq: number, max: number): readonly JournalEntry[];
+  /** The seq of the newest entry, 0 when there is none. */
+  lastSeq(): number;
+}
+
+/** Inclusive range of journal sequence numbers. */
+export interface BlockRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
+export interface SinkPosition {
+  readonly nextSeq: number;
+  readonly pending: BlockRange | undefined;
+  /** Up to this entry the store may hold rows of blocks that nobody remembers: the position was lost once. */
+  readonly absentToSeq: number;
+}
+
+/** The sink's own durable memory; every write is on disk when it returns. */
+export interface SinkPositions {
+  /** Undefined when the sink never started here. */
+  load(): SinkPosition | undefined;
+  start(absentToSeq: number): void;
+  begin(range: BlockRange): void;
+  commit(nextSeq: number): void;
+}
+
+export interface BlockStore {
+  insertBlock(block: AnalyticsBlock): Promise<void>;
+  /** The same block after an attempt whose outcome is not known. */
+  insertAgain(block: AnalyticsBlock): Promise<void>;
+  /** A block of which any rows may be there already, inserted in blocks of other boundaries. */
+  insertAbsent(block: AnalyticsBlock): Promise<void>;
+  isEmpty(): Promise<boolean>;
+}
+
+export interface SinkDependencies {
+  readonly source: JournalSource;
+  readonly positions: SinkPositions;
+  readonly store: BlockStore;
+  /** Feature names of a release in the order of its records; undefined when the release is not known. */
+  readonly featureNamesOf: (releaseId: string) => readonly string[] | undefined;
+}
+
+/** Rows of a block, at most. */
+export const blockRowsMax = 100_000;
+/** Bytes of decisions, payments and features of a block, at most (one row may exceed it): what bounds the sink's memory. */
+export const blockBytesMax = 16 * 1024 * 1024;
+/** Entries read from the journal in one go. */
+const pageEntriesMax = 2_000;
+
+export interface SinkStep {
+  readonly rows: number;
+  /** The block was as large as a block gets: there is more, go on at once. */
+  readonly full: boolean;
+}
+
+export interface Sink {
+  /** Inserts at most one block. Rejects when the store or the source fails; the next call tries the same block again. */
+  step(): Promise<SinkStep>;
+  /** Journal entries not yet in the store, counted by sequence number. */
+  lagRows(): number;
+}
+
+interface Gathered {
+  readonly entries: readonly JournalEntry[];
+  readonly full: boolean;
+}
+
+function entryBytes(entry: JournalEntry): number {
+  if (entry.kind === 'label') return 128;
+  const { decision, payment, features } = entry.record;
+  return decision.byteLength + payment.byteLength + features.byteLength * 2;
+}
+
+/** Reads a block's entries: to `toSeq` when the range is fixed, else as many as the bounds allow. */
+function gather(source: JournalSource, fromSeq: number, toSeq: number | undefined): Gathered {
+  const entries: JournalEntry[] = [];
+  let bytes = 0;
+  let next = fromSeq;
+  for (;;) {
+    const wanted = Math.min(pageEntriesMax, toSeq === undefined ? blockRowsMax - entries.length : toSeq - next + 1);
+    if (wanted <= 0) return { entries, full: true };
+    const page = source.readDecisions(next, wanted);
+    for (const entry of page) {
+      if (toSeq !== undefined && entry.seq > toSeq) return { entries, full: false };
+      bytes += entryBytes(entry);
+      if (toSeq === undefined && bytes > blockBytesMax && entries.length > 0) return { entries, full: true };
+      entries.push(entry);
+      next = entry.seq + 1;
+    }
+    if (page.length < wanted) return { entries, full: false };
+  }
+}
+
+function tokenOf(range: BlockRange, entries: readonly JournalEntry[]): string {
+  const hash = createHash('sha256');
+  for (const entry of entries) {
+    if (entry.kind === 'decision') hash.update(`${entry.seq}\u0000`).update(entry.record.decision);
+    else hash.update(`${entry.seq}\u0000${JSON.stringify(entry.label)}`);
+  }
+  return `${topics.decisions}:0:${range.fromSeq}-${range.toSeq}:${hash.digest('hex')}`;
+}
+
+/** A release that cannot be read stops the sink, visibly: rows without their features would look complete and never be mended. */
+export class ReleaseUnknown extends Error {
+  override readonly name = 'ReleaseUnknown';
+  constructor(releaseId: string) {
+    super(`the feature names of release ${releaseId} cannot be read`);
+  }
+}
+
+function blockOf(
+  entries: readonly JournalEntry[],
+  token: string,
+  featureNamesOf: SinkDependencies['featureNamesOf'],
+): AnalyticsBlock {
+  const rows: AnalyticsRow[] = [];
+  const labels: (Label & { readonly tenantId: string })[] = [];
+  for (const entry of entries) {
+    if (entry.kind === 'label') {
+      labels.push(entry.label);
+      continue;
+    }
+    const featureNames = featureNamesOf(entry.record.releaseId);
+    if (featureNames === undefined) throw new ReleaseUnknown(entry.record.releaseId);
+    rows.push({ record: entry.record, featureNames });
+  }
+  return { token, rows, labels };
+}
+
+type InsertMode = 'insertBlock' | 'insertAgain' | 'insertAbsent';
+
+/** @see the head of this file */
+export function createSink(dependencies: SinkDependencies): Sink {
+  const { source, positions, store } = dependencies;
+  const loaded = positions.load();
+  let started = loaded !== undefined;
+  let nextSeq = loaded?.nextSeq ?? 0;
+  let pending = loaded?.pending;
+  let absentToSeq = loaded?.absentToSeq ?? 0;
+
+  /** Without a position, the store may hold any row of the log as it is now. */
+  async function start(): Promise<void> {
+    absentToSeq = (await store.isEmpty()) ? 0 : source.lastSeq();
+    positions.start(absentToSeq);
+    started = true;
+  }
+
+  function modeOf(range: BlockRange, retry: boolean): InsertMode {
+    if (range.fromSeq <= absentToSeq) return 'insertAbsent';
+    return retry ? 'insertAgain' : 'insertBlock';
+  }
+
+  return {
+    async step() {
+      if (!started) await start();
+      const retry = pending !== undefined;
+      const { entries, full } = gather(source, pending?.fromSeq ?? nextSeq, pending?.toSeq);
+      const first = entries[0];
+      const last = entries.at(-1);
+      if (first === undefined || last === undefined) {
+        if (pending !== undefined) throw new Error(`the journal lost entries ${pending.fromSeq} to ${pending.toSeq}`);
+        return { rows: 0, full: false };
+      }
+      const range = pending ?? { fromSeq: first.seq, toSeq: last.seq };
+      const block = blockOf(entries, tokenOf(range, entries), dependencies.featureNamesOf);
+      if (pending === undefined) positions.begin(range);
+      pending = range;
+      await store[modeOf(range, retry)](block);
+      positions.commit(range.toSeq + 1);
+      nextSeq = range.toSeq + 1;
+      pending = undefined;
+      return { rows: entries.length, full: full || retry };
+    },
+    lagRows: () => Math.max(0, source.lastSeq() - nextSeq + 1),
+  };
+}
+
+/** Time between two blocks when the sink is at the end of the log: at most one insert a second into each table. */
+export const liveIntervalMs = 1_000;
+const retryMsMin = 250;
+const retryMsMax = 10_000;
+
+export interface SinkLoopHooks {
+  /** Resolves after `ms` or when the loop is to stop. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+  onStep(step: SinkStep): void;
+  onError(error: unknown): void;
+}
+
+/** Runs the sink until `signal` aborts; a block under way is finished first. Never rejects: failures are retried, with back-off. */
+export async function runSink(sink: Pick<Sink, 'step'>, hooks: SinkLoopHooks, signal: AbortSignal): Promise<void> {
+  let retryMs = retryMsMin;
+  while (!signal.aborted) {
+    try {
+      const step = await sink.step();
+      retryMs = retryMsMin;
+      hooks.onStep(step);
+      if (!step.full) await hooks.wait(liveIntervalMs, signal);
+    } catch (error) {
+      hooks.onError(error);
+      await hooks.wait(retryMs, signal);
+      retryMs = Math.min(retryMs * 2, retryMsMax);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** A bundle, checked and compiled into what the pipeline runs. */
+import type { FrameLayout } from '../features/frame.ts';
+import { compileFeatures } from '../features/program.ts';
+import type { FeatureProgram } from '../features/types.ts';
+import { bindModel } from '../models/bind.ts';
+import type { BoundModel } from '../models/types.ts';
+import { compilePolicy } from '../policy/compile.ts';
+import { lintPolicy } from '../policy/lint.ts';
+import type { CompiledPolicy } from '../policy/types.ts';
+import { compileRules } from '../rules/compile.ts';
+import { compileLists, lintLists } from '../rules/lists.ts';
+import { modelProbabilityFact } from '../rules/facts.ts';
+import { lintRules } from '../rules/lint.ts';
+import { collectColumnNeeds } from '../rules/needs.ts';
+import type { CompiledRules } from '../rules/types.ts';
+import type { ReleaseBundle } from './bundle.ts';
+import { releaseId } from './bundle.ts';
+import type { FillFrame } from './fill.ts';
+import { compileFill } from './fill.ts';
+
+export interface CompiledRelease {
+  readonly id: string;
+  readonly bundle: ReleaseBundle;
+  readonly features: FeatureProgram;
+  readonly layout: FrameLayout;
+  readonly fill: FillFrame;
+  readonly rules: CompiledRules;
+  readonly policy: CompiledPolicy;
+  readonly model: BoundModel | null;
+  /** The frame's column for `model.probability`, or -1 where no rule reads it. */
+  readonly probabilityColumn: number;
+}
+
+/** Why a bundle cannot be a release; each problem names its part and its place. */
+export class ReleaseRefused extends Error {
+  override readonly name = 'ReleaseRefused';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the release was refused:\n  ${problems.join('\n  ')}`);
+    this.problems = problems;
+  }
+}
+
+/** Numeric columns: the features in program order, then what rules and model need besides; sorted, so that it is one. */
+function layoutOf(bundle: ReleaseBundle, features: FeatureProgram): FrameLayout {
+  const needs = collectColumnNeeds(bundle.rules, features.names);
+  const inputs = bundle.model?.card.inputs.map((input) => input.fact) ?? [];
+  const known = new Set(features.names);
+  const others = new Set([...needs.numeric, ...inputs].filter((name) => !known.has(name)));
+  return {
+    numeric: [...features.names, ...[...others].sort()],
+    categorical: [...needs.categorical].map(([name, vocabulary]) => ({ name, vocabulary })),
+    featureCount: features.names.length,
+  };
+}
+
+/** @throws ReleaseRefused with every problem of the first part that has one. */
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new ReleaseRefused(problems);
+}
+
+/** @throws ReleaseRefused with the problems found. */
+export async function compileRelease(bundle: ReleaseBundle): Promise<CompiledRelease> {
+  const features = compileFeatures(bundle.features);
+  refuse(lintLists(bundle.lists).map(({ pointer, message }) => `lists ${pointer}: ${message}`));
+  const members = compileLists(bundle.lists);
+  const ruleProblems = lintRules(bundle.rules, { features: features.names, lists: [...members.keys()] });
+  refuse(ruleProblems.map(({ ruleId, pointer, message }) => `rule ${ruleId} ${pointer}: ${message}`));
+  refuse(lintPolicy(bundle.policy, members).map(({ pointer, message }) => `policy ${pointer}: ${message}`));
+  const layout = layoutOf(bundle, features);
+  return {
+    id: releaseId(bundle),
+    bundle,
+    features,
+    layout,
+    fill: compileFill(layout, members),
+    rules: compileRules(bundle.rules, layout),
+    policy: compilePolicy(bundle.policy, members),
+    model: bundle.model === null ? null : await bindModel(bundle.model, layout),
+    probabilityColumn: layout.numeric.indexOf(modelProbabilityFact),
+  };
+}

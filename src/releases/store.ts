@@ -1,0 +1,98 @@
+/** Releases on disk: a directory of parts to build one from, and the content-addressed store in the data directory. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readModelDirectory } from '../models/directory.ts';
+import type { ReleaseBundle } from './bundle.ts';
+import { bundleVersion, releaseId } from './bundle.ts';
+import type { CompiledRelease } from './compile.ts';
+import { compileRelease } from './compile.ts';
+
+const idPattern = /^[0-9a-f]{64}$/;
+/** Compiled releases kept in memory besides the live one, to explain old decisions. */
+const compiledMax = 8;
+
+/** A stored release: `featureNames` name the feature values that its decisions recorded. */
+export interface StoredRelease {
+  readonly id: string;
+  readonly featureNames: readonly string[];
+  readonly bundle: ReleaseBundle;
+}
+
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+
+/** Reads features.json, rules.json, lists.json, policy.json and, where it is, model/ of a release directory. */
+export async function readReleaseDirectory(directory: string): Promise<ReleaseBundle> {
+  const rules = readJson(join(directory, 'rules.json'));
+  if (!Array.isArray(rules)) throw new Error('rules.json must hold a list of rules');
+  const modelDirectory = join(directory, 'model');
+  return {
+    bundleVersion,
+    features: readJson(join(directory, 'features.json')),
+    rules,
+    lists: readJson(join(directory, 'lists.json')),
+    policy: readJson(join(directory, 'policy.json')),
+    model: existsSync(join(modelDirectory, 'model.json')) ? await readModelDirectory(modelDirectory) : null,
+  };
+}
+
+export class ReleaseStore {
+  readonly #directory: string;
+  readonly #compiled = new Map<string, Promise<CompiledRelease>>();
+
+  constructor(dataDirectory: string) {
+    this.#directory = join(dataDirectory, 'releases');
+    mkdirSync(this.#directory, { recursive: true });
+  }
+
+  ids(): readonly string[] {
+    return readdirSync(this.#directory)
+      .filter((name) => name.endsWith('.json') && idPattern.test(name.slice(0, -5)))
+      .map((name) => name.slice(0, -5))
+      .sort();
+  }
+
+  /** Compiles (and so checks) the bundle, and keeps it. The same bundle again is the same file. */
+  async add(bundle: ReleaseBundle): Promise<CompiledRelease> {
+    const release = await compileRelease(bundle);
+    const path = this.#path(release.id);
+    if (!existsSync(path)) {
+      const stored: StoredRelease = { id: release.id, featureNames: release.features.names, bundle };
+      // Whole or not at all: a torn file would be a release that no decision of its can be explained by.
+      writeFileSync(`${path}.tmp`, JSON.stringify(stored), { flush: true });
+      renameSync(`${path}.tmp`, path);
+    }
+    this.#remember(release.id, Promise.resolve(release));
+    return release;
+  }
+
+  /** @throws where there is no such release, or where its bytes no longer have its hash. */
+  read(id: string): StoredRelease {
+    const path = this.#path(id);
+    if (!existsSync(path)) throw new Error(`no release ${id} in the data directory`);
+    const stored = readJson(path) as StoredRelease;
+    if (releaseId(stored.bundle) !== id) throw new Error(`release ${id} was altered on disk: its content has another hash`);
+    return stored;
+  }
+
+  /** The compiled release of a recorded decision. */
+  compiled(id: string): Promise<CompiledRelease> {
+    const known = this.#compiled.get(id);
+    if (known !== undefined) return known;
+    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle));
+    compiled.catch(() => this.#compiled.delete(id));
+    this.#remember(id, compiled);
+    return compiled;
+  }
+
+  #remember(id: string, release: Promise<CompiledRelease>): void {
+    this.#compiled.delete(id);
+    this.#compiled.set(id, release);
+    const oldest = this.#compiled.keys().next().value;
+    if (this.#compiled.size > compiledMax && oldest !== undefined) this.#compiled.delete(oldest);
+  }
+
+  #path(id: string): string {
+    if (!idPattern.test(id)) throw new Error('a release id is 64 hexadecimal digits');
+    return join(this.#directory, `${id}.json`);
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { releaseId } from '../../../src/releases/bundle.ts';
+import { compileRelease, ReleaseRefused } from '../../../src/releases/compile.ts';
+import { diffReleases } from '../../../src/releases/diff.ts';
+import { readReleaseDirectory, ReleaseStore } from '../../../src/releases/store.ts';
+
+const bundle = await readReleaseDirectory(resolve(import.meta.dirname, '../../../config/default'));
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-release-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('a release', () => {
+  it('has an id that depends on its content alone, not on the order of keys', () => {
+    const reordered = Object.fromEntries(Object.entries(bundle).reverse()) as unknown as typeof bundle;
+    expect(releaseId(reordered)).toBe(releaseId(bundle));
+    expect(releaseId({ ...bundle, rules: bundle.rules.slice(1) })).not.toBe(releaseId(bundle));
+  });
+
+  it('is read back as it was stored, and refused once its bytes were altered', async () => {
+    const store = new ReleaseStore(directory);
+    const { id } = await store.add(bundle);
+    expect(store.ids()).toEqual([id]);
+    expect(new ReleaseStore(directory).read(id).bundle).toEqual(bundle);
+    const path = join(directory, 'releases', `${id}.json`);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"weight":0.', '"weight":0.1'));
+    expect(() => new ReleaseStore(directory).read(id)).toThrow(/altered on disk/);
+  });
+
+  it('is refused whole where a rule names a fact that does not exist, and the message names rule and place', async () => {
+    const rules = structuredClone(bundle.rules) as { conditions: unknown }[];
+    (rules[0] as { conditions: unknown }).conditions = { all: [{ fact: 'nonsense', operator: 'equal', value: 1 }] };
+    const refusal = compileRelease({ ...bundle, rules });
+    await expect(refusal).rejects.toThrow(ReleaseRefused);
+    await expect(refusal).rejects.toThrow(/nonsense/);
+  });
+
+  it('differs from another by named rules, lists and policy parts', () => {
+    const [first, ...others] = structuredClone(bundle.rules) as { name: string; priority?: number }[];
+    if (first === undefined) throw new Error('the default release has rules');
+    const changed = { ...bundle, rules: [{ ...first, priority: 99 }, ...others.slice(1)] };
+    const changes = diffReleases(bundle, changed).map(({ part, change, name }) => `${change} ${part} ${name}`);
+    expect(changes.sort()).toEqual([`changed rules ${first.name}`, `removed rules ${others[0]?.name ?? ''}`]);
+    expect(diffReleases(bundle, bundle)).toEqual([]);
+  });
+});
