@@ -1,0 +1,146 @@
+/** The analytics process from the inside: answers the main process's calls and runs the sink beside them. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import type { JournalSource, Sink } from '../../pipeline/sink.ts';
+import { createSink, runSink } from '../../pipeline/sink.ts';
+import {
+  type ChildOptions,
+  describeError,
+  type ErrorName,
+  type FromChild,
+  type StoreCall,
+  type ToChild,
+} from './childProtocol.ts';
+import { openChdb } from './client.ts';
+import { createFeatureNames } from './featureNames.ts';
+import { openSinkPositions } from './sinkPositions.ts';
+import { createClickHouseStore } from './store.ts';
+
+const reportIntervalMs = 500;
+
+/** The channel to the main process; sending into a closed one is no error, the process is about to end. */
+export interface Channel {
+  send(message: FromChild): void;
+}
+
+export type OpenSource = (dataDir: string) => JournalSource & { close(): void };
+
+export interface ChildHost {
+  receive(message: ToChild): void;
+  /** Finishes the block and the calls under way and closes the store. */
+  stop(): Promise<void>;
+}
+
+const waitUntil = async (ms: number, signal: AbortSignal): Promise<void> => {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+};
+
+function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
+  switch (call.method) {
+    case 'migrate':
+      return store.migrate();
+    case 'insertBlock':
+      return store.insertBlock(...call.args);
+    case 'findDecisions':
+      return store.findDecisions(...call.args);
+    case 'summary':
+      return store.summary(...call.args);
+  }
+}
+
+function nameOf(error: unknown): ErrorName {
+  const name = error instanceof Error ? error.name : 'Error';
+  return name === 'AnalyticsUnavailable' || name === 'InvalidCursor' || name === 'RangeError' ? name : 'Error';
+}
+
+/** Opens the store in `dataDir/analytics`, brings it to the newest schema and starts the sink. Rejects when it cannot. */
+export async function startChildHost(
+  options: ChildOptions,
+  channel: Channel,
+  openSource: OpenSource,
+): Promise<ChildHost> {
+  const path = join(options.dataDir, 'analytics');
+  mkdirSync(path, { recursive: true });
+  const store = createClickHouseStore(openChdb(path));
+  await store.migrate();
+
+  const stopping = new AbortController();
+  const calls = new Set<Promise<void>>();
+  let insertedRows = 0;
+  let lastError: string | undefined;
+  let lagRows = (): number => 0;
+
+  /** Opens journal and positions, runs until told to stop; what cannot be opened is tried again like any failed step. */
+  async function tail(): Promise<void> {
+    let source: ReturnType<OpenSource> | undefined;
+    let positions: ReturnType<typeof openSinkPositions> | undefined;
+    let sink: Sink | undefined;
+    const opening: Pick<Sink, 'step'> = {
+      async step() {
+        positions ??= openSinkPositions(join(options.dataDir, 'sink.db'));
+        source ??= openSource(options.dataDir);
+        sink ??= createSink({
+          source,
+          positions,
+          store,
+          featureNamesOf: createFeatureNames(join(options.dataDir, 'releases')),
+        });
+        lagRows = () => sink?.lagRows() ?? 0;
+        return await sink.step();
+      },
+    };
+    await runSink(
+      opening,
+      {
+        wait: waitUntil,
+        onStep(step) {
+          insertedRows += step.rows;
+          lastError = undefined;
+        },
+        onError(error) {
+          lastError = describeError(error);
+        },
+      },
+      stopping.signal,
+    );
+    lagRows = () => 0;
+    source?.close();
+    positions?.close();
+  }
+
+  async function answer(call: StoreCall): Promise<void> {
+    try {
+      channel.send({ type: 'result', id: call.id, value: await invoke(store, call) });
+    } catch (error) {
+      channel.send({ type: 'error', id: call.id, name: nameOf(error), message: describeError(error) });
+    }
+  }
+
+  const tailing = options.sink ? tail() : Promise.resolve();
+  /** Asked at the time of the report: the lag grows while a block is under way or fails. */
+  function sendReport(): void {
+    try {
+      channel.send({ type: 'report', report: { lagRows: lagRows(), insertedRows, lastError } });
+    } catch (error) {
+      channel.send({ type: 'report', report: { lagRows: 0, insertedRows, lastError: describeError(error) } });
+    }
+  }
+  const reporting = setInterval(sendReport, reportIntervalMs);
+  channel.send({ type: 'ready' });
+
+  return {
+    receive(message) {
+      if (message.type !== 'call') return;
+      const call = answer(message).finally(() => calls.delete(call));
+      calls.add(call);
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([tailing, ...calls]);
+      clearInterval(reporting);
+      await store.close();
+    },
+  };
+}

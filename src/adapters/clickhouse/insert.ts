@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { ClickHouseClient } from '@clickhouse/client';
+import { select } from './client.ts';
+import type { TableRow, TableRows } from './rows.ts';
+
+/** Lines joined into one piece of the stream: few pieces, none so large that a copy of it hurts. */
+const linesPerPiece = 500;
+/** Rounds of looking for absent rows and inserting them; one is enough unless the engine fails in between. */
+const repairRoundsMax = 3;
+/** Payments asked for in one query when looking for absent rows. */
+const paymentsPerLookup = 2_000;
+
+function* pieces(rows: readonly TableRow[]): Generator<string> {
+  for (let start = 0; start < rows.length; start += linesPerPiece) {
+    let piece = '';
+    const end = Math.min(start + linesPerPiece, rows.length);
+    for (let i = start; i < end; i += 1) piece += rows[i]?.line ?? '';
+    yield piece;
+  }
+}
+
+/** A token is made of our own text; it is hashed, so that nothing of it can leave its quotes and its length is fixed. */
+function tokenFor(table: string, token: string): string {
+  return createHash('sha256').update(table).update('\u0000').update(token).digest('hex');
+}
+
+/**
+ * Inserts rows into one table under a token: the same token again adds nothing (per monthly partition, each atomic).
+ * `squashing` of the whole body into one block is what makes the token hold, hence the settings.
+ */
+export async function insertRows(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<void> {
+  if (rows.rows.length === 0) return;
+  const { stream } = await client.exec({
+    query:
+      `INSERT INTO ${database}.${rows.table} (${rows.columns.join(', ')})` +
+      ` SETTINGS insert_deduplicate = 1, insert_deduplication_token = '${tokenFor(rows.table, token)}',` +
+      ' async_insert = 0, max_insert_threads = 1, input_format_parallel_parsing = 0, max_partitions_per_insert_block = 0' +
+      ' FORMAT TabSeparated',
+    values: Readable.from(pieces(rows.rows), { objectMode: false }),
+  });
+  stream.resume();
+  await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+}
+
+/** The rows of a block that the table does not hold. Asks by payment, a bounded number at a time. */
+export async function missingRows(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+): Promise<readonly TableRow[]> {
+  const missing: TableRow[] = [];
+  for (let start = 0; start < rows.rows.length; start += paymentsPerLookup) {
+    const chunk = rows.rows.slice(start, start + paymentsPerLookup);
+    const times = chunk.map((row) => row.timeMs);
+    const present = await select<{ rowKey: string }>(
+      client,
+      `SELECT DISTINCT ${rows.keyExpression} AS rowKey FROM ${database}.${rows.table}
+       WHERE paymentId IN {paymentIds:Array(String)}
+         AND ${rows.timeColumn} >= fromUnixTimestamp64Milli({fromMs:Int64}, 'UTC')
+         AND ${rows.timeColumn} <= fromUnixTimestamp64Milli({toMs:Int64}, 'UTC')`,
+      {
+        paymentIds: [...new Set(chunk.map((row) => row.paymentId))],
+        fromMs: Math.min(...times),
+        toMs: Math.max(...times),
+      },
+    );
+    const keys = new Set(present.map((row) => row.rowKey));
+    for (const row of chunk) if (!keys.has(row.key)) missing.push(row);
+  }
+  return missing;
+}
+
+/**
+ * Makes sure that every row is in the table exactly once, whatever became of an earlier attempt with the same token.
+ *
+ * The token alone is not enough after a crash: the engine writes the token into its log before it makes the part visible,
+ * so a process killed between the two has a token without rows, and the retry would be dropped as a duplicate. Rows still
+ * absent after the retry are therefore inserted under a token of their own.
+ */
+export async function insertSurely(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<void> {
+  await insertRows(client, database, rows, token);
+  for (let round = 1; round <= repairRoundsMax; round += 1) {
+    const missing = await missingRows(client, database, rows);
+    if (missing.length === 0) return;
+    await insertRows(client, database, { ...rows, rows: missing }, `${token}:repair:${round}:${missing.length}`);
+  }
+  if ((await missingRows(client, database, rows)).length > 0) {
+    throw new Error(`rows of a block stay absent from ${rows.table} after ${repairRoundsMax} repairs`);
+  }
+}
+
+/** For a position that was lost: inserts only what the table does not hold yet. */
+export async function insertAbsent(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<void> {
+  const missing = await missingRows(client, database, rows);
+  await insertSurely(client, database, { ...rows, rows: missing }, `${token}:absent:${missing.length}`);
+}

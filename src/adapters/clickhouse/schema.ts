@@ -1,0 +1,90 @@
+/**
+ * The tables, as numbered forward-only migrations. A migration that was released is never edited: the next one changes
+ * what it made. Every statement can be run twice, because ClickHouse has no transaction around DDL and a crash between a
+ * statement and its record must be harmless.
+ */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  /** `{db}` is replaced by the (validated) database name. */
+  readonly statements: readonly string[];
+}
+
+/** Blocks whose tokens a table remembers; far more than can be in doubt after a crash (one). */
+const deduplicationWindow = 1_000;
+
+/** A part reaches the disk before its insert is acknowledged: the sink's position must never be ahead of the data. */
+const durable = `non_replicated_deduplication_window = ${deduplicationWindow}, fsync_after_insert = 1, fsync_part_directory = 1`;
+
+const decisions = `
+CREATE TABLE IF NOT EXISTS {db}.decisions (
+  tenantId LowCardinality(String),
+  paymentId String CODEC(ZSTD(1)),
+  decisionId String CODEC(ZSTD(1)),
+  occurredAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  decidedAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  action LowCardinality(String),
+  score Float64 CODEC(ZSTD(1)),
+  probability Nullable(Float64) CODEC(ZSTD(1)),
+  modelId LowCardinality(String),
+  modelVersion LowCardinality(String),
+  rules Array(LowCardinality(String)) CODEC(ZSTD(1)),
+  ruleVersions Array(UInt32) CODEC(ZSTD(1)),
+  reasons String CODEC(ZSTD(3)),
+  degraded Array(LowCardinality(String)) CODEC(ZSTD(1)),
+  releaseId LowCardinality(String),
+  latencyMicros UInt64 CODEC(T64, ZSTD(1)),
+  amountMinor Int64 CODEC(T64, ZSTD(1)),
+  currency LowCardinality(String),
+  customerId String CODEC(ZSTD(1)),
+  accountId String CODEC(ZSTD(1)),
+  counterpartyAccountId String CODEC(ZSTD(1)),
+  merchantId String CODEC(ZSTD(1)),
+  terminalId String CODEC(ZSTD(1)),
+  cardId String CODEC(ZSTD(1)),
+  deviceId String CODEC(ZSTD(1)),
+  ipAddress String CODEC(ZSTD(1)),
+  channel LowCardinality(String),
+  merchantCategoryCode LowCardinality(String),
+  country LowCardinality(String),
+  attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+  featureBounds Map(LowCardinality(String), Float64) CODEC(ZSTD(1)),
+  decision String CODEC(ZSTD(3)),
+  payment String CODEC(ZSTD(3)),
+  INDEX byCustomer customerId TYPE bloom_filter(0.01) GRANULARITY 1,
+  INDEX byPayment paymentId TYPE bloom_filter(0.01) GRANULARITY 1,
+  INDEX byRule rules TYPE bloom_filter(0.01) GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(decidedAt)
+ORDER BY (tenantId, decidedAt, paymentId)
+SETTINGS ${durable}`;
+
+const ruleHits = `
+CREATE TABLE IF NOT EXISTS {db}.rule_hits (
+  tenantId LowCardinality(String),
+  ruleId LowCardinality(String),
+  ruleVersion UInt32,
+  decidedAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  paymentId String CODEC(ZSTD(1)),
+  action LowCardinality(String),
+  releaseId LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(decidedAt)
+ORDER BY (tenantId, ruleId, decidedAt, paymentId)
+SETTINGS ${durable}`;
+
+const labels = `
+CREATE TABLE IF NOT EXISTS {db}.labels (
+  tenantId LowCardinality(String),
+  paymentId String CODEC(ZSTD(1)),
+  label LowCardinality(String),
+  source LowCardinality(String),
+  labelledAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(labelledAt)
+ORDER BY (tenantId, paymentId, labelledAt)
+SETTINGS ${durable}`;
+
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'decisions, rule hits and labels', statements: [decisions, ruleHits, labels] },
+];

@@ -1,0 +1,235 @@
+/** The embedded twins of the pipeline's ports over one data directory. */
+import { mkdirSync, rmSync } from 'node:fs';
+import type { DecisionStore, EventLog, VelocityStore } from '../../pipeline/ports.ts';
+import { topics } from '../../pipeline/ports.ts';
+import { journalPath, openWriter, statePath } from './connection.ts';
+import { SqliteDecisionStore } from './decisionStore.ts';
+import { SqliteEventLog } from './eventLog.ts';
+import { defaultPace, type FlushPace, Flusher } from './flusher.ts';
+import { createIdHash } from './idHash.ts';
+import { IdIndex } from './idIndex.ts';
+import { JournalClient } from './journalClient.ts';
+import { lockDirectory } from './lock.ts';
+import { JournalReader } from './reader.ts';
+import type { VelocityMemory } from '../../features/types.ts';
+import type { StorageHooks } from './storageHooks.ts';
+import type { RecoveryProgress } from './recovery.ts';
+import { replayJournal } from './recovery.ts';
+import { journalMigrations, migrate, stateMigrations } from './schema.ts';
+import { StampLedger } from './stamps.ts';
+import { StateClient } from './stateClient.ts';
+import type { StateMeta } from './stateProtocol.ts';
+import { createEmbeddedVelocity, LabelStamps } from './velocity.ts';
+
+export { DataDirectoryInUse } from './lock.ts';
+export { SchemaTooNew } from './schema.ts';
+export { JournalWriteFailed } from './journalClient.ts';
+export type { StorageHooks } from './storageHooks.ts';
+export type { RecoveryProgress } from './recovery.ts';
+
+/** Ids that may wait unindexed in memory when the directory opens; more are indexed first. */
+const hotIdsMax = 40_000;
+const indexRowsPerFlush = 20_000;
+/** Rows among which the newest stamp must be: rows overtake each other only within the batches in flight. */
+const stampWindowRows = 65_536;
+
+export interface EmbeddedOptions {
+  /** Pages journal.db may have; for tests of a full disk. */
+  readonly journalPagesMax?: number;
+  readonly pace?: FlushPace;
+}
+
+type OnProgress = (progress: RecoveryProgress) => void;
+
+export interface EmbeddedStats {
+  /** Calls on their way to the journal, and their bytes. */
+  readonly queueDepth: number;
+  readonly queuedBytes: number;
+  readonly lastSeq: number;
+  /** Journal rows that a crash now would have to replay. */
+  readonly checkpointLagRows: number;
+  readonly dirtyEntities: number;
+  readonly heldEntities: number;
+  readonly unindexedIds: number;
+  /** Appends to velocity that are neither recorded nor taken back. */
+  readonly openStamps: number;
+  readonly lastFlushMs: number;
+  /** What went wrong last in bringing state.db up to date, or with the threads. */
+  readonly lastError: string | undefined;
+}
+
+export interface Embedded {
+  readonly log: EventLog;
+  readonly decisions: DecisionStore;
+  /**
+   * Recovers the velocity state into the memory that `create` makes, empty, and keeps it from then on. Once, before the
+   * first payment. State of another shape than the memory's program is rebuilt from the whole journal.
+   */
+  velocity(create: (hooks: StorageHooks) => VelocityMemory, onProgress?: OnProgress): Promise<VelocityStore>;
+  /** What the last stop was. */
+  readonly cleanStart: boolean;
+  stats(): EmbeddedStats;
+  /** Writes out what is queued, stores all entities, and frees the directory. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a data directory, creating what is missing.
+ * @throws DataDirectoryInUse, SchemaTooNew
+ */
+export async function openEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<Embedded> {
+  mkdirSync(dataDir, { recursive: true });
+  const lock = lockDirectory(dataDir);
+  try {
+    prepareJournal(dataDir);
+    const reader = new JournalReader(dataDir);
+    prepareState(dataDir, reader);
+    return await start(dataDir, options, reader, () => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function prepareJournal(dataDir: string): void {
+  const db = openWriter(journalPath(dataDir), 'FULL');
+  try {
+    migrate(db, journalMigrations);
+  } finally {
+    db.close();
+  }
+}
+
+/** state.db is derived: one that knows more than the journal belongs to another journal, and is made anew. */
+function prepareState(dataDir: string, reader: JournalReader): void {
+  const path = statePath(dataDir);
+  const db = openWriter(path, 'NORMAL');
+  try {
+    migrate(db, stateMigrations);
+    const idsSeq = Number(db.prepare("SELECT value FROM meta WHERE name = 'idsSeq'").get()?.value ?? 0);
+    if (idsSeq <= reader.lastSeq()) return;
+  } finally {
+    db.close();
+  }
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  const fresh = openWriter(path, 'NORMAL');
+  migrate(fresh, stateMigrations);
+  fresh.close();
+}
+
+async function start(
+  dataDir: string,
+  options: EmbeddedOptions,
+  reader: JournalReader,
+  unlock: () => void,
+): Promise<Embedded> {
+  const lastSeq = reader.lastSeq();
+  const index = new IdIndex(dataDir, reader, createIdHash(reader.meta('idHashKey') ?? ''), lastSeq);
+  const state = new StateClient({ dataDir }, () => index.filled());
+  const metaNumber = (name: StateMeta, missing: number): number => Number(state.meta(name) ?? missing);
+  const cleanStart = lastSeq === 0 || state.meta('clean') === '1';
+  const hot = await recoverIds(reader, index, state, metaNumber('idsSeq', 0));
+  const fill = index.filterToFill();
+  if (fill !== undefined) state.fill(fill);
+  const journal = new JournalClient({ dataDir, hot, pagesMax: options.journalPagesMax ?? 0 });
+  await journal.ready();
+
+  const checkpoint = metaNumber('stamp', 0);
+  const replayFromSeq = metaNumber('replayFromSeq', 1);
+  const lastStamp = Math.max(checkpoint, reader.newestStamp(stampWindowRows));
+  const ledger = new StampLedger(lastStamp, lastSeq, { stamp: checkpoint + 1, seq: replayFromSeq - 1 });
+  const flusher = new Flusher({
+    pace: options.pace ?? defaultPace,
+    state,
+    ledger,
+    checkpoint,
+    replayFromSeq,
+    onIndexed(seq) {
+      index.hot.dropThrough(seq);
+      journal.indexed(seq);
+      const memory = index.grow(decisions.unansweredHashes());
+      if (memory !== undefined) state.fill(memory);
+    },
+  });
+  for (let i = 0; i < hot.length; i += 2) flusher.noteId(hot[i] as number, hot[i + 1] as number);
+  const labelStamps = new LabelStamps(ledger);
+  const decisions = new SqliteDecisionStore({
+    journal,
+    reader,
+    index,
+    ledger,
+    labelStamps,
+    flusher,
+    onRecorded: () => log.appended(topics.decisions),
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= closeAll());
+  const log = new SqliteEventLog(journal, reader, close);
+
+  async function closeAll(): Promise<void> {
+    log.wakeAll();
+    await journal.close();
+    await flusher.close();
+    await state.close();
+    index.close();
+    reader.close();
+    unlock();
+  }
+
+  async function velocity(
+    create: (hooks: StorageHooks) => VelocityMemory,
+    onProgress: OnProgress = () => {},
+  ): Promise<VelocityStore> {
+    const loadMissing = (key: Uint8Array) => flusher.held(key) ?? state.entity(key);
+    const memory = create({ loadMissing, storedElsewhere: true });
+    const { stateFingerprint } = memory.program;
+    const sameShape = state.meta('fingerprint') === stateFingerprint;
+    if (!sameShape) await flusher.dropVelocity(stateFingerprint);
+    const from = sameShape ? { checkpoint, fromSeq: replayFromSeq } : { checkpoint: 0, fromSeq: 1 };
+    await replayJournal({ reader, state, index, memory, onProgress, ...from });
+    flusher.attach(memory);
+    return createEmbeddedVelocity(memory, ledger, labelStamps, flusher);
+  }
+
+  return {
+    log,
+    decisions,
+    velocity,
+    cleanStart,
+    close,
+    stats() {
+      const { lastError, ...flush } = flusher.stats();
+      const error = journal.failure?.message ?? state.failure?.message ?? lastError;
+      const { queueDepth, queuedBytes } = journal;
+      return {
+        ...flush,
+        queueDepth,
+        queuedBytes,
+        lastSeq: ledger.lastSeq,
+        openStamps: ledger.openCount,
+        lastError: error,
+      };
+    },
+  };
+}
+
+/** Takes in the ids that state.db does not index. @returns those that stay in memory: hash, seq, flat. */
+async function recoverIds(
+  reader: JournalReader,
+  index: IdIndex,
+  state: StateClient,
+  idsSeq: number,
+): Promise<Float64Array> {
+  const lastSeq = reader.lastSeq();
+  let next = idsSeq + 1;
+  while (lastSeq - next >= hotIdsMax) {
+    const through = next + indexRowsPerFlush - 1;
+    const ids = Float64Array.from(reader.decisionIds(next, through, index.hash));
+    const meta = [['idsSeq', String(through)]] as const;
+    await state.run({ type: 'flush', ids, entities: new Uint8Array(0), entityCount: 0, meta });
+    next = through + 1;
+  }
+  const hot = Float64Array.from(reader.decisionIds(next, lastSeq, index.hash));
+  for (let i = 0; i < hot.length; i += 2) index.recovered(hot[i] as number, hot[i + 1] as number);
+  return hot;
+}

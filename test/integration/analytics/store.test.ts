@@ -1,0 +1,182 @@
+/** The ClickHouse store on the real embedded engine, in this process (vitest's forks pool: a process a file). */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ClickHouseClient } from '@clickhouse/client';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openChdb, select } from '../../../src/adapters/clickhouse/client.ts';
+import { migrateDatabase } from '../../../src/adapters/clickhouse/migrate.ts';
+import { tableRowsOf } from '../../../src/adapters/clickhouse/rows.ts';
+import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
+import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
+import { decode, featureNames, makeLabel, makeRows, seededRandom, startMs } from './records.ts';
+
+const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
+let directory: string;
+let client: ClickHouseClient;
+let databases = 0;
+let database: string;
+let store: ReturnType<typeof createClickHouseStore>;
+
+const count = async (table: string): Promise<number> =>
+  (await select<{ n: number }>(client, `SELECT count() AS n FROM ${database}.${table}`, {}))[0]?.n ?? -1;
+
+function block(token: string, from: number, rows: number): AnalyticsBlock {
+  const random = seededRandom(seed + from);
+  const made = makeRows(random, from, rows);
+  const labels = made.slice(0, 20).map((row) => makeLabel(random, row.record, startMs + 86_400_000));
+  return { token, rows: made, labels };
+}
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'holdfast-analytics-'));
+  client = openChdb(directory);
+});
+afterAll(async () => {
+  await client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  databases += 1;
+  database = `holdfast_test_${databases}`;
+  store = createClickHouseStore(client, { database });
+  await store.migrate();
+});
+
+describe(`blocks (seed ${seed})`, () => {
+  it('a block that crosses a month is inserted once, however often it is delivered', async () => {
+    const one = block('t1', 0, 3_000);
+    const hits = tableRowsOf(one)[1]?.rows.length;
+    for (let delivery = 0; delivery < 3; delivery += 1) await store.insertBlock(one);
+    expect([await count('decisions'), await count('rule_hits'), await count('labels')]).toEqual([3_000, hits, 20]);
+    await store.insertBlock(block('t2', 3_000, 500));
+    await store.insertBlock(one);
+    expect(await count('decisions')).toBe(3_500);
+  });
+
+  it('a block whose token was remembered but whose rows were lost (killed between the two) is mended by the retry', async () => {
+    const one = block('t1', 0, 2_000);
+    await store.insertBlock(one);
+    // What a kill leaves: the token in the engine's log, the rows (here: those of one month, and all hits) gone.
+    const lose = (table: string, condition: string): Promise<unknown> =>
+      client.command({
+        query: `ALTER TABLE ${database}.${table} DELETE WHERE ${condition} SETTINGS mutations_sync = 2`,
+      });
+    await lose('decisions', 'toYYYYMM(decidedAt) = 202601');
+    await lose('rule_hits', '1');
+    await store.insertBlock(one);
+    expect(await count('decisions')).toBeLessThan(1_500);
+    expect(await count('rule_hits')).toBe(0);
+    await store.insertAgain(one);
+    await store.insertAgain(one);
+    const hits = tableRowsOf(one)[1]?.rows.length;
+    expect([await count('decisions'), await count('rule_hits'), await count('labels')]).toEqual([2_000, hits, 20]);
+  });
+
+  it('rows that are already there in blocks of other boundaries are not inserted again', async () => {
+    await store.insertBlock(block('a', 0, 700));
+    await store.insertAbsent({ ...block('b', 0, 1_500) });
+    expect(await count('decisions')).toBe(1_500);
+  });
+
+  it('a row keeps every field: original texts byte for byte, large amounts, missing features, bounds', async () => {
+    const one = block('t1', 0, 50);
+    await store.insertBlock(one);
+    const rows = await select<Record<string, unknown>>(
+      client,
+      `SELECT *, toUnixTimestamp64Milli(decidedAt) AS decidedAtMs FROM ${database}.decisions ORDER BY paymentId`,
+      {},
+    );
+    const decoder = new TextDecoder();
+    for (const [index, { record }] of one.rows.entries()) {
+      const row = rows[index] ?? {};
+      expect(row['decision']).toBe(decoder.decode(record.decision));
+      expect(row['payment']).toBe(decoder.decode(record.payment));
+      expect(row['amountMinor']).toBe(
+        (JSON.parse(decoder.decode(record.payment)) as { amountMinor: number }).amountMinor,
+      );
+      expect(row['decidedAtMs']).toBe(startMs + index * 7);
+      for (const [feature, name] of featureNames.entries()) {
+        const value = record.features[feature] ?? Number.NaN;
+        expect(row[name === 'ratio' ? 'feature.ratio' : name]).toBe(Number.isNaN(value) ? null : value);
+      }
+      expect(row['featureBounds']).toEqual(record.bounds[0] === 2 ? { 'customer.count.24h': 2 } : {});
+    }
+  });
+
+  it('any text a payment or a rule can hold comes back as it was: tabs, quotes, backslashes, NUL, semicolons at the end', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 });
+    const nasty = fc.oneof(
+      text,
+      fc.constantFrom('\\N', '\\', ';', "');", '\t\n\r\0\b\f', ' lead', "'", '{}', '[]', '--'),
+    );
+    const samples = fc.sample(fc.tuple(nasty, nasty, nasty), { numRuns: 200, seed });
+    const made = block('texts', 0, samples.length);
+    const rows = made.rows.map((row, i) => {
+      const [customerId, ruleId, attribute] = samples[i] ?? ['', '', ''];
+      const { decision, payment } = decode(row.record);
+      const changed = {
+        decision: { ...decision, rules: [{ id: ruleId, version: 1 }] },
+        payment: { ...payment, customerId, attributes: { [attribute]: attribute } },
+      };
+      const encoder = new TextEncoder();
+      const record = {
+        ...row.record,
+        decision: encoder.encode(JSON.stringify(changed.decision)),
+        payment: encoder.encode(JSON.stringify(changed.payment)),
+      };
+      return { ...row, record };
+    });
+    await store.insertBlock({ token: 'texts', rows, labels: [] });
+    const found = await select<{ customerId: string; rules: string[]; attributes: Record<string, string> }>(
+      client,
+      `SELECT customerId, rules, attributes FROM ${database}.decisions ORDER BY paymentId`,
+      {},
+    );
+    expect(found.map((row) => [row.customerId, row.rules[0], Object.entries(row.attributes)])).toEqual(
+      samples.map(([customerId, ruleId, attribute]) => [customerId, ruleId, [[attribute, attribute]]]),
+    );
+  });
+
+  it('a release with new features adds columns; older rows read NULL there, and both fit one block', async () => {
+    await store.insertBlock(block('old', 0, 10));
+    const newer = block('new', 10, 10);
+    const names = ['terminal.fraudRate.7d.delay7d', featureNames[0] ?? '', 'odd`name\\.1h'];
+    const mixed = newer.rows.map((row, i) => (i % 2 === 0 ? row : { ...row, featureNames: names }));
+    await store.insertBlock({ ...newer, rows: mixed });
+    const rows = await select<{ paymentId: string; fresh: number | null; shared: number | null; odd: number | null }>(
+      client,
+      `SELECT paymentId, \`terminal.fraudRate.7d.delay7d\` AS fresh, \`customer.count.24h\` AS shared, \`odd\\\`name\\\\.1h\` AS odd
+       FROM ${database}.decisions ORDER BY paymentId`,
+      {},
+    );
+    const value = (features: Float64Array | undefined, i: number): number | null => {
+      const given = features?.[i] ?? Number.NaN;
+      return Number.isNaN(given) ? null : given;
+    };
+    expect(rows.slice(0, 10).every((row) => row.fresh === null)).toBe(true);
+    for (const [i, row] of rows.slice(10).entries()) {
+      const features = mixed[i]?.record.features;
+      const fresh = i % 2 === 1;
+      expect(row.fresh).toBe(fresh ? value(features, 0) : null);
+      expect(row.shared).toBe(value(features, fresh ? 1 : 0));
+      expect(row.odd).toBe(fresh ? value(features, 2) : null);
+    }
+  });
+});
+
+describe('migrations', () => {
+  it('run once each, in order, again without effect, and never on a newer database', async () => {
+    const extra = {
+      version: 2,
+      name: "it's new",
+      statements: ['ALTER TABLE {db}.labels ADD COLUMN IF NOT EXISTS note String'],
+    };
+    const first = { version: 1, name: 'first', statements: [] };
+    expect(await migrateDatabase(client, database, [first])).toEqual([]);
+    expect(await migrateDatabase(client, database, [first, extra])).toEqual([2]);
+    expect(await migrateDatabase(client, database, [first, extra])).toEqual([]);
+    await expect(store.migrate()).rejects.toThrow('has schema 2, this program knows 1');
+  });
+});

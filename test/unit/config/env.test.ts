@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseEnvironment, variableNames } from '../../../src/config/env.ts';
+
+describe('the environment is parsed once, and a mistake in it stops the start with a sentence that names it', () => {
+  test('nothing set gives the documented defaults', () => {
+    expect(parseEnvironment({})).toMatchObject({
+      ok: true,
+      unsupported: [],
+      environment: {
+        host: '127.0.0.1',
+        port: 8080,
+        dataDir: '.holdfast',
+        logLevel: 'info',
+        bootstrapKey: undefined,
+      },
+    });
+  });
+
+  test('an empty value counts as unset', () => {
+    expect(parseEnvironment({ HOLDFAST_PORT: '', REDIS_URL: '' })).toEqual(parseEnvironment({}));
+  });
+
+  test('an unknown HOLDFAST_ name is refused by name; foreign variables are none of our business', () => {
+    const result = parseEnvironment({ HOLDFAST_PROT: '80', PATH: '/bin' });
+    expect(result).toMatchObject({ ok: false, problems: [expect.stringContaining('HOLDFAST_PROT')] });
+    expect(parseEnvironment({ PATH: '/bin' }).ok).toBe(true);
+  });
+
+  test('every bad value is named in one go', () => {
+    const result = parseEnvironment({ HOLDFAST_PORT: '80a', HOLDFAST_LOG_LEVEL: 'loud' });
+    expect(result.ok ? [] : result.problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'HOLDFAST_PORT',
+      'HOLDFAST_LOG_LEVEL',
+    ]);
+  });
+
+  test('a port is accepted exactly when it is a whole number from 0 to 65535', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.integer({ min: -10, max: 70_000 }).map(String), fc.string({ minLength: 1 })), (text) => {
+        const valid = /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+        expect(parseEnvironment({ HOLDFAST_PORT: text }).ok).toBe(valid);
+      }),
+    );
+  });
+
+  test('a secret with a bad value is not repeated in the message', () => {
+    const result = parseEnvironment({ HOLDFAST_BOOTSTRAP_KEY: 'hunter2 with a space' });
+    expect(result.ok).toBe(false);
+    expect(JSON.stringify(result)).not.toContain('hunter2');
+  });
+
+  test('a configured real service is reported by name, not silently replaced by its twin', () => {
+    const result = parseEnvironment({ KAFKA_BROKERS: 'localhost:9092', DATABASE_URL: 'postgres://x' });
+    expect(result.ok && result.unsupported.map((sentence) => sentence.split(' ')[0])).toEqual([
+      'KAFKA_BROKERS',
+      'DATABASE_URL',
+    ]);
+  });
+
+  test('the schema names each variable once', () => {
+    expect(new Set(variableNames).size).toBe(variableNames.length);
+  });
+});
