@@ -1,0 +1,60 @@
+/** `npm run bench -- NAME`: prints one JSON line a metric on stdout. Each benchmark is a module that is loaded when it is named. */
+import { CommandError, exitCodes } from '../src/config/exit.ts';
+
+interface Benchmark {
+  readonly about: string;
+  readonly load: () => Promise<{ run(): Promise<void> }>;
+}
+
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  engine: {
+    about: 'one thread, payment bytes to decision bytes, beside JSON.parse',
+    load: () => import('./engine.ts'),
+  },
+  'engine-naive': {
+    about: 'the same with Map, json-rules-engine and tfjs one by one',
+    load: () => import('./engine-naive.ts'),
+  },
+  rules: { about: 'a whole event with 1,000 rules beside 10', load: () => import('./rules.ts') },
+  windows: {
+    about: 'long beside short windows, dense beside sparse, many entities beside few',
+    load: () => import('./windows.ts'),
+  },
+  memory: { about: 'resident bytes an entity', load: () => import('./memory.ts') },
+  inline: {
+    about: 'HTTP latency by open loop, beside a Fastify server that parses and stores as durably',
+    load: () => import('./inline.ts'),
+  },
+  stream: { about: 'embedded log to durable decisions, 500,000 payments', load: () => import('./stream.ts') },
+  startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
+  model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
+};
+
+async function main(name: string | undefined): Promise<number> {
+  if (name === 'list') {
+    for (const [listed, { about }] of Object.entries(benchmarks))
+      process.stdout.write(`${listed.padEnd(14)}${about}\n`);
+    return exitCodes.done;
+  }
+  const benchmark = name === undefined ? undefined : benchmarks[name];
+  if (benchmark === undefined) {
+    process.stderr.write(
+      `${name === undefined ? 'Name a benchmark' : `No benchmark is called ${name}`}; \`npm run bench -- list\` lists them.\n`,
+    );
+    return exitCodes.usage;
+  }
+  try {
+    await (await benchmark.load()).run();
+    return exitCodes.done;
+  } catch (error) {
+    // What a benchmark needs and cannot have is a dependency out of reach; a bench that just breaks is a failure.
+    if (error instanceof CommandError) {
+      process.stderr.write(`${name}: ${error.message}\n`);
+      return error.exitCode;
+    }
+    process.stderr.write(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return exitCodes.failed;
+  }
+}
+
+process.exitCode = await main(process.argv[2]);

@@ -1,0 +1,98 @@
+/** The command line: loads only the command that is named, so that every one starts fast; turns outcomes into exit codes. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { CommandError, exitCodes } from '../config/exit.ts';
+
+interface LazyCommand {
+  readonly name: string;
+  readonly about: string;
+  readonly load: () => Promise<Command>;
+}
+
+const commands: readonly LazyCommand[] = [
+  { name: 'up', about: 'run everything in one process tree', load: async () => (await import('./up.ts')).upCommand() },
+  {
+    name: 'replay',
+    about: 'send a file of payments to a running Holdfast',
+    load: async () => (await import('./replay.ts')).replayCommand(),
+  },
+  {
+    name: 'simulate',
+    about: 'write a file of simulated payments with fraud in them',
+    load: async () => (await import('./simulate.ts')).simulateCommand(),
+  },
+  {
+    name: 'train',
+    about: 'train the model of a release',
+    load: async () => (await import('./train.ts')).trainCommand(),
+  },
+  {
+    name: 'release',
+    about: 'build, show and compare releases',
+    load: async () => (await import('./release.ts')).releaseCommand(),
+  },
+  {
+    name: 'rules',
+    about: 'lint and test the rules of a release',
+    load: async () => (await import('./rules.ts')).rulesCommand(),
+  },
+  {
+    name: 'doctor',
+    about: 'check everything that Holdfast needs, and say what is wrong',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  {
+    name: 'bench',
+    about: 'run a benchmark, or `bench list`',
+    load: async () => (await import('./bench.ts')).benchCommand(),
+  },
+];
+
+function version(): string {
+  const file = resolve(import.meta.dirname, '../../package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+async function buildProgram(named: string | undefined): Promise<Command> {
+  const program = new Command('holdfast')
+    .description('Real-time fraud and payment monitoring. `holdfast COMMAND --help` explains a command.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('(`holdfast --help` lists the commands)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a dependency cannot be reached.',
+    );
+  for (const { name, about, load } of commands) {
+    const command = name === named ? await load() : new Command(name);
+    program.addCommand(command.name(name).description(about).copyInheritedSettings(program));
+  }
+  return program;
+}
+
+/** Whoever started us by IPC (`npm start`) is gone: stop as for a signal, instead of running on unseen. */
+function stopWithParent(): void {
+  if (process.channel === undefined) return;
+  process.channel.unref();
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) {
+    process.stderr.write(`${error.message}\n`);
+    return error.exitCode;
+  }
+  // Commander has printed its message already; help and version come this way too, with code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return exitCodes.failed;
+}
+
+stopWithParent();
+try {
+  const program = await buildProgram(process.argv.slice(2).find((argument) => !argument.startsWith('-')));
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,150 @@
+/** The embedded system: one process tree over one data directory. The only place that picks the embedded adapters. */
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { startAnalyticsChild } from '../../adapters/clickhouse/childClient.ts';
+import type { AnalyticsChild } from '../../adapters/clickhouse/childClient.ts';
+import { createVelocityMemory } from '../../adapters/memory/velocity.ts';
+import { openEmbedded } from '../../adapters/sqlite/open.ts';
+import type { Embedded } from '../../adapters/sqlite/open.ts';
+import { createScoringPool } from '../../adapters/threads/scoringPool.ts';
+import { systemClock } from '../../pipeline/clock.ts';
+import { createDecisionService } from '../../pipeline/decisionService.ts';
+import type { PipelineMetrics } from '../../pipeline/metrics.ts';
+import { createPipelineMetrics } from '../../pipeline/metrics.ts';
+import { Pipeline } from '../../pipeline/pipeline.ts';
+import type { ScoringPool } from '../../pipeline/ports.ts';
+import { topics } from '../../pipeline/ports.ts';
+import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
+import { StreamConsumer, streamGroup } from '../../pipeline/stream.ts';
+import type { ReleaseBundle } from '../../releases/bundle.ts';
+import type { CompiledRelease } from '../../releases/compile.ts';
+import { ReleaseStore } from '../../releases/store.ts';
+import { registerSystemGauges } from './gauges.ts';
+
+/** Resident bytes of velocity state before clean entities are put out of memory (they stay on disk). */
+const velocityResidentBytesMax = 2 ** 30;
+const lagRefreshMs = 1000;
+
+export interface SystemOptions {
+  readonly dataDirectory: string;
+  readonly bundle: ReleaseBundle;
+  readonly logger: Logger;
+  /** Without it, no analytics process is started and lists of decisions answer 503. */
+  readonly analytics: boolean;
+  /** Worker threads for scoring; 0 scores every batch where it is. */
+  readonly scoringThreads?: number;
+}
+
+export interface System {
+  readonly release: CompiledRelease;
+  readonly service: DecisionService;
+  readonly embedded: Embedded;
+  readonly analytics: AnalyticsChild;
+  readonly metrics: PipelineMetrics;
+  readonly registry: Registry;
+  /** Payments accepted or in the log and not yet decided; a second old at most. */
+  readonly backlog: () => number;
+  /** Finishes what is in flight, stores everything, frees the directory. */
+  close(): Promise<void>;
+}
+
+function dependenciesOf(embedded: Embedded, analytics: AnalyticsChild, pipeline: Pipeline): readonly DependencyState[] {
+  const { lastError } = embedded.stats();
+  const child = analytics.state();
+  const stages = pipeline
+    .stageStates()
+    .map(({ name, state }): DependencyState => ({ name, state: state === 'up' ? 'up' : 'degraded' }));
+  return [
+    lastError === undefined
+      ? { name: 'journal', state: 'up' }
+      : { name: 'journal', state: 'degraded', detail: lastError },
+    // Decisions do not need it: away it is a degradation of the reports, never a reason to refuse payments.
+    child.state === 'up'
+      ? { name: 'analytics', state: 'up', detail: `${child.lagRows} rows behind` }
+      : { name: 'analytics', state: 'degraded', detail: child.state },
+    ...stages,
+  ];
+}
+
+function startPool(release: CompiledRelease, threads: number, logger: Logger): ScoringPool | undefined {
+  if (threads === 0) return undefined;
+  const pool = createScoringPool(release, threads);
+  // In the background: until it is measured, every batch is scored inline.
+  pool.calibrate(release).then(
+    () => logger.info({ threads, rowsMin: pool.rowsMin }, 'scoring pool measured'),
+    (error: unknown) => logger.error({ err: error }, 'the scoring pool is not available, batches are scored inline'),
+  );
+  return pool;
+}
+
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { logger, dataDirectory } = options;
+  const releases = new ReleaseStore(dataDirectory);
+  const release = await releases.add(options.bundle);
+  const embedded = await openEmbedded(dataDirectory);
+  const registry = new Registry();
+  const metrics = createPipelineMetrics(registry);
+  const velocity = await embedded.velocity(
+    (hooks) => createVelocityMemory(release.features, { ...hooks, residentBytesMax: velocityResidentBytesMax }),
+    (progress) => logger.info(progress, 'recovering the velocity state'),
+  );
+  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
+  const pipeline = new Pipeline({
+    release,
+    store: embedded.decisions,
+    velocity,
+    pool,
+    clock: systemClock,
+    metrics,
+    onStageFailure(stage, failure, error) {
+      metrics.stageFailed(stage, failure);
+      logger.warn({ stage, failure, err: error }, 'a stage failed');
+    },
+  });
+  const stream = new StreamConsumer({
+    log: embedded.log,
+    pipeline,
+    clock: systemClock,
+    tenantId: 'default',
+    onFailure: (error) => logger.error({ err: error }, 'the stream reads its last messages again'),
+    onDeadLetter: (code) => metrics.deadLetter(code),
+  });
+  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: options.analytics });
+  let streamLag = 0;
+  const lagTimer = setInterval(() => {
+    embedded.log.lag(streamGroup, topics.payments).then(
+      (lag) => {
+        streamLag = lag;
+      },
+      () => {},
+    );
+  }, lagRefreshMs);
+  const backlog = (): number => streamLag + pipeline.inFlight;
+  const service = createDecisionService({
+    pipeline,
+    store: embedded.decisions,
+    velocity,
+    releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
+    dependencies: () => dependenciesOf(embedded, analytics, pipeline),
+  });
+  registerSystemGauges(registry, { embedded, analytics, pipeline, streamLag: () => streamLag });
+  stream.start();
+  return {
+    release,
+    service,
+    embedded,
+    analytics,
+    metrics,
+    registry,
+    backlog,
+    async close() {
+      clearInterval(lagTimer);
+      await stream.stop();
+      await pipeline.close();
+      await analytics.close();
+      await pool?.close();
+      await embedded.close();
+    },
+  };
+}

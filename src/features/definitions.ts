@@ -1,0 +1,103 @@
+import { Type, type Static } from 'typebox';
+import { entityAliases } from './fields.ts';
+
+/** How a release writes its features: `config/default/features.json`. docs/features.md is the manual. */
+export const aggregates = [
+  'count',
+  'sum',
+  'mean',
+  'min',
+  'max',
+  'stddev',
+  'distinct',
+  'fraudRate',
+  'sinceLast',
+  'sinceFirst',
+  'isFirst',
+] as const;
+export type Aggregate = (typeof aggregates)[number];
+
+export const featuresMax = 512;
+export const windowsPerDefinitionMax = 16;
+export const filtersMax = 7;
+export const ringEventsDefault = 2048;
+export const ringEventsMax = 2048;
+export const ringEventsMin = 8;
+
+const text = Type.String({ minLength: 1, maxLength: 128 });
+
+const TextCondition = Type.Object(
+  {
+    in: Type.Optional(Type.Array(text, { minItems: 1, maxItems: 256 })),
+    notIn: Type.Optional(Type.Array(text, { minItems: 1, maxItems: 256 })),
+    present: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+const AmountCondition = Type.Object(
+  { min: Type.Optional(Type.Number()), max: Type.Optional(Type.Number()) },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type TextCondition = Static<typeof TextCondition>;
+export type AmountCondition = Static<typeof AmountCondition>;
+
+/** All conditions must hold. They are evaluated once, when the payment is appended. */
+export const FilterDefinition = Type.Object(
+  {
+    amountMinor: Type.Optional(AmountCondition),
+    channel: Type.Optional(TextCondition),
+    country: Type.Optional(TextCondition),
+    currency: Type.Optional(TextCondition),
+    merchantCategoryCode: Type.Optional(TextCondition),
+    account: Type.Optional(TextCondition),
+    counterpartyAccount: Type.Optional(TextCondition),
+    merchant: Type.Optional(TextCondition),
+    terminal: Type.Optional(TextCondition),
+    card: Type.Optional(TextCondition),
+    device: Type.Optional(TextCondition),
+    ip: Type.Optional(TextCondition),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type FilterDefinition = Static<typeof FilterDefinition>;
+
+const alias = `(${entityAliases.join('|')})`;
+export const FeatureDefinition = Type.Object(
+  {
+    entity: Type.String({ pattern: `^${alias}(\\+${alias})?$` }),
+    aggregate: Type.Union(aggregates.map((a) => Type.Literal(a))),
+    field: Type.Optional(text),
+    windows: Type.Optional(Type.Array(text, { minItems: 1, maxItems: windowsPerDefinitionMax })),
+    delay: Type.Optional(text),
+    filter: Type.Optional(text),
+  },
+  { additionalProperties: false },
+);
+export type FeatureDefinition = Static<typeof FeatureDefinition>;
+
+export const derivedOps = ['ratio', 'zScore', 'rate'] as const;
+/** `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window. */
+export const DerivedDefinition = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z][A-Za-z0-9+]*(\\.[A-Za-z0-9]+)+$', maxLength: 128 }),
+    op: Type.Union(derivedOps.map((o) => Type.Literal(o))),
+    of: Type.Array(text, { minItems: 2, maxItems: 3 }),
+    whenZero: Type.Optional(Type.Number()),
+  },
+  { additionalProperties: false },
+);
+export type DerivedDefinition = Static<typeof DerivedDefinition>;
+
+export const FeatureDefinitions = Type.Object(
+  {
+    version: Type.Literal(1),
+    ringEventsMax: Type.Optional(Type.Integer({ minimum: ringEventsMin, maximum: ringEventsMax })),
+    filters: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z][A-Za-z]{1,31}$' }), FilterDefinition, { maxProperties: 32 }),
+    ),
+    features: Type.Array(FeatureDefinition, { minItems: 1, maxItems: featuresMax }),
+    derived: Type.Optional(Type.Array(DerivedDefinition, { maxItems: featuresMax })),
+  },
+  { additionalProperties: false },
+);
+export type FeatureDefinitions = Static<typeof FeatureDefinitions>;

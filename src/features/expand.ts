@@ -1,0 +1,114 @@
+import type { Aggregate, FeatureDefinition, FeatureDefinitions } from './definitions.ts';
+import { type FieldCode, fieldCode } from './fields.ts';
+import { formatDuration, parseDuration, windowMsMax, windowMsMin } from './windows.ts';
+
+/** One thing wrong with the definitions: `pointer` is an RFC 6901 pointer into the JSON. */
+export interface DefinitionProblem {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/** One feature of one window, by its public name. */
+export interface ExpandedFeature {
+  readonly name: string;
+  readonly entity: string;
+  readonly fields: readonly FieldCode[];
+  readonly aggregate: Aggregate;
+  /** The field counted by `distinct`, otherwise undefined. */
+  readonly distinct: FieldCode | undefined;
+  readonly filter: string | undefined;
+  /** 0 for the aggregates that have no window. */
+  readonly windowMs: number;
+  readonly delayMs: number;
+}
+
+const windowless: ReadonlySet<Aggregate> = new Set<Aggregate>(['sinceLast', 'sinceFirst', 'isFirst']);
+const overAmount: ReadonlySet<Aggregate> = new Set<Aggregate>(['sum', 'mean', 'min', 'max', 'stddev']);
+
+type Report = (pointer: string, message: string) => void;
+
+function checkField(definition: FeatureDefinition, at: string, report: Report): FieldCode | undefined {
+  const { aggregate, field } = definition;
+  if (overAmount.has(aggregate)) {
+    if (field !== undefined && field !== 'amountMinor') {
+      report(`${at}/field`, `${aggregate} is over amountMinor, not "${field}"`);
+    }
+    return undefined;
+  }
+  if (aggregate !== 'distinct') {
+    if (field !== undefined) report(`${at}/field`, `${aggregate} takes no field`);
+    return undefined;
+  }
+  const code = field === undefined ? undefined : fieldCode(field);
+  if (code === undefined) report(`${at}/field`, `distinct needs a field to count, and "${field ?? ''}" is none`);
+  else if (definition.entity.split('+').includes(field ?? '')) {
+    report(`${at}/field`, `"${field ?? ''}" is the entity itself, there is always one`);
+  }
+  return code;
+}
+
+function checkDuration(text: string, at: string, report: Report): number | undefined {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= windowMsMin && ms <= windowMsMax) return ms;
+  report(at, `"${text}" is not a duration between 1m and 90d (write 30m, 24h, 7d)`);
+  return undefined;
+}
+
+function checkWindows(definition: FeatureDefinition, at: string, report: Report): readonly number[] {
+  if (windowless.has(definition.aggregate)) {
+    for (const key of ['windows', 'delay', 'filter'] as const) {
+      if (definition[key] !== undefined) report(`${at}/${key}`, `${definition.aggregate} takes no ${key}`);
+    }
+    return [0];
+  }
+  if (definition.windows === undefined) report(`${at}/windows`, `${definition.aggregate} needs windows`);
+  const windows = (definition.windows ?? []).map((text, i) => checkDuration(text, `${at}/windows/${i}`, report));
+  return windows.filter((ms) => ms !== undefined);
+}
+
+function featureName(d: FeatureDefinition, windowMs: number, delayMs: number): string {
+  const parts = [d.entity, d.aggregate as string];
+  if (d.aggregate === 'distinct') parts.push(d.field ?? '');
+  else if (overAmount.has(d.aggregate)) parts.push('amountMinor');
+  if (windowMs > 0) parts.push(formatDuration(windowMs));
+  if (delayMs > 0) parts.push(`delay${formatDuration(delayMs)}`);
+  if (d.filter !== undefined) parts.push(d.filter);
+  return parts.join('.');
+}
+
+function expandOne(d: FeatureDefinition, at: string, filters: ReadonlySet<string>, report: Report): ExpandedFeature[] {
+  const aliases = d.entity.split('+');
+  if (new Set(aliases).size !== aliases.length) report(`${at}/entity`, `"${d.entity}" pairs a field with itself`);
+  if (d.filter !== undefined && !filters.has(d.filter)) report(`${at}/filter`, `no filter is named "${d.filter}"`);
+  const distinct = checkField(d, at, report);
+  const delayMs = d.delay === undefined ? 0 : (checkDuration(d.delay, `${at}/delay`, report) ?? 0);
+  return checkWindows(d, at, report).map((windowMs) => ({
+    name: featureName(d, windowMs, delayMs),
+    entity: d.entity,
+    fields: aliases.map((alias) => fieldCode(alias) ?? 0),
+    aggregate: d.aggregate,
+    distinct,
+    filter: d.filter,
+    windowMs,
+    delayMs,
+  }));
+}
+
+/** Every feature of the definitions by name, and what is wrong with them. Durations are normalised (`1d` is `24h`). */
+export function expandFeatures(definitions: FeatureDefinitions): {
+  readonly features: readonly ExpandedFeature[];
+  readonly problems: readonly DefinitionProblem[];
+} {
+  const problems: DefinitionProblem[] = [];
+  const filters = new Set(Object.keys(definitions.filters ?? {}));
+  const byName = new Map<string, ExpandedFeature>();
+  definitions.features.forEach((definition, i) => {
+    const at = `/features/${i}`;
+    const report: Report = (pointer, message) => problems.push({ pointer, message });
+    for (const feature of expandOne(definition, at, filters, report)) {
+      if (byName.has(feature.name)) report(at, `${feature.name} is defined twice`);
+      byName.set(feature.name, feature);
+    }
+  });
+  return { features: [...byName.values()], problems };
+}

@@ -1,0 +1,362 @@
+import {
+  bitCount,
+  bitmapAt,
+  bitmapBits,
+  bitOf,
+  bucketEnd,
+  bucketEvents,
+  bucketLabels,
+  bucketLoose,
+  bucketMaybe,
+  bucketMaybeSum,
+  bucketOf,
+  bucketStart,
+  distinctHighAt,
+  distinctLowAt,
+  pairHigh,
+  pairLow,
+} from './buckets.ts';
+import { unboundedBound } from './derived.ts';
+import type { Evaluation } from './evaluation.ts';
+import { fraudBit, laneTypes, type LaneType, type Op, opCodes } from './plan.ts';
+import { amountWidths, bucketsMax, type StateCell } from './state.ts';
+import { standardDeviation } from './stddev.ts';
+
+/**
+ * Features whose window reaches beyond the records, from records and buckets. A bucket wholly in the window counts as it
+ * is; of one that the window cuts, anything between nothing and all of it may be inside: the value takes the share of its
+ * time, the bound is what that can be wrong by. Every bound holds for certain, none is statistical.
+ */
+const two32 = 4294967296;
+const millisPerSecond = 1000;
+
+/** An interval that is known to hold the truth, and the value reported. */
+interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+}
+
+function exactly(value: number): Estimate {
+  return { value, low: value, high: value };
+}
+
+/** The bound of a value in an interval: its distance to the farther end. */
+function boundOf({ value, low, high }: Estimate): number {
+  if (Number.isNaN(value)) return unboundedBound;
+  const bound = Math.max(high - value, value - low, 0);
+  return Number.isFinite(bound) ? bound : unboundedBound;
+}
+
+export class FoldedWindows {
+  readonly #shares = new Float64Array(bucketsMax + 4);
+  readonly #cuts = new Uint8Array(bucketsMax + 4);
+  #cell!: StateCell;
+  #evaluation!: Evaluation;
+  #mask = 0;
+  #unknown = false;
+
+  /** Writes all features of the plan, with bounds. */
+  write(cell: StateCell, evaluation: Evaluation, values: Float64Array, bounds: Float64Array, row: number): void {
+    this.#cell = cell;
+    this.#evaluation = evaluation;
+    const completeSinceMs = cell.completeSinceMs;
+    for (const op of evaluation.plan.ops) {
+      const at = row + op.feature;
+      const inRecords = op.windowMs > 0 && evaluation.timeMs - op.delayMs - op.windowMs >= completeSinceMs;
+      if (inRecords || (op.windowMs === 0 && op.code !== opCodes.sinceLast)) {
+        values[at] = evaluation.valueOf(cell, op);
+        bounds[at] = 0;
+        continue;
+      }
+      const estimate = op.code === opCodes.sinceLast ? this.#sinceLast(completeSinceMs) : this.#windowed(op);
+      values[at] = estimate.value;
+      bounds[at] = this.#unknown ? unboundedBound : boundOf(estimate);
+    }
+  }
+
+  #windowed(op: Op): Estimate {
+    const toMs = this.#evaluation.timeMs - op.delayMs;
+    this.#mask = op.mask;
+    this.#classify(toMs - op.windowMs, toMs);
+    switch (op.code) {
+      case opCodes.count:
+        return this.#count(op);
+      case opCodes.sum:
+        return this.#sum(op);
+      case opCodes.mean:
+        return this.#mean(op);
+      case opCodes.min:
+      case opCodes.max:
+        return this.#extreme(op);
+      case opCodes.distinct:
+        return this.#distinct(op);
+      case opCodes.fraudRate:
+        return this.#fraudRate(op);
+      default:
+        return this.#deviation(op);
+    }
+  }
+
+  /** For each bucket the share of it inside the window, and whether the window cuts it. */
+  #classify(fromMs: number, toMs: number): void {
+    const cell = this.#cell;
+    const knownFromMs = cell.bucketCount > 0 ? bucketStart(cell, cell.bucketAt(0)) - 1 : cell.completeSinceMs;
+    this.#unknown = cell.dropped && fromMs < knownFromMs;
+    for (let b = 0; b < cell.bucketCount; b++) {
+      const startMs = bucketStart(cell, cell.bucketAt(b));
+      const endMs = bucketEnd(cell, cell.bucketAt(b));
+      const outside = endMs <= fromMs || startMs > toMs;
+      const cut = !outside && (startMs <= fromMs || endMs > toMs);
+      this.#cuts[b] = cut ? 1 : 0;
+      const insideMs = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
+      this.#shares[b] = outside ? 0 : cut ? insideMs / Math.max(1, endMs - startMs) : 1;
+    }
+  }
+
+  #quantityAt(type: LaneType, mask: number, column = -1): number {
+    const { plan } = this.#cell;
+    return plan.quantityAt[
+      plan.quantities.findIndex((q) => q.type === type && q.mask === mask && q.column === column)
+    ] as number;
+  }
+
+  /** Calls back for each bucket that is at least partly in the window. */
+  #each(visit: (at: number, share: number, cut: boolean) => void): void {
+    for (let b = 0; b < this.#cell.bucketCount; b++) {
+      const share = this.#shares[b] as number;
+      if (share > 0 || this.#cuts[b] === 1) visit(this.#cell.bucketAt(b), share, this.#cuts[b] === 1);
+    }
+  }
+
+  #eventsOf(at: number): number {
+    if (this.#mask === 0) return bucketEvents(this.#cell, at);
+    return this.#cell.view.getUint32(at + this.#quantityAt(laneTypes.count, this.#mask), true);
+  }
+
+  #count(op: Op): Estimate {
+    const total = exactly(this.#evaluation.countOf(op));
+    this.#each((at, share, cut) => {
+      const events = this.#eventsOf(at);
+      total.value += Math.round(share * events);
+      total.low += cut ? 0 : Math.max(0, events - bucketMaybe(this.#cell, at));
+      total.high += events;
+    });
+    return total;
+  }
+
+  #sum(op: Op): Estimate {
+    const { view } = this.#cell;
+    const quantityAt = this.#quantityAt(laneTypes.sum, this.#mask);
+    let low = this.#evaluation.results[op.slot] as number;
+    let high = this.#evaluation.results[op.slot + 1] as number;
+    const partly = exactly(0);
+    this.#each((at, share, cut) => {
+      if (!cut) {
+        low += pairLow(view, at + quantityAt);
+        high += pairHigh(view, at + quantityAt);
+        partly.low -= bucketMaybeSum(this.#cell, at);
+        return;
+      }
+      const sum = pairHigh(view, at + quantityAt) * two32 + pairLow(view, at + quantityAt);
+      partly.value += Math.round(share * sum);
+      partly.high += sum;
+    });
+    const known = high * two32 + low;
+    return { value: known + partly.value, low: Math.max(0, known + partly.low), high: known + partly.high };
+  }
+
+  /** Smallest and largest amount of the buckets the window cuts, and how many events they hold. */
+  #cutAmounts(): { events: number; min: number; max: number } {
+    const { view } = this.#cell;
+    const cut = { events: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
+    const minAt = this.#quantityAt(laneTypes.min, 0);
+    const maxAt = this.#quantityAt(laneTypes.max, 0);
+    this.#each((at, _share, isCut) => {
+      if (!isCut) return;
+      cut.events += this.#eventsOf(at);
+      cut.min = Math.min(cut.min, view.getFloat64(at + minAt, true));
+      cut.max = Math.max(cut.max, view.getFloat64(at + maxAt, true));
+    });
+    return cut;
+  }
+
+  /** Sum and count of what is wholly inside, each with what perhaps counted twice taken off for the low end. */
+  #whole(op: Op): { sum: Estimate; count: Estimate } {
+    const cuts = this.#cuts.slice();
+    this.#cuts.forEach((cut, b) => {
+      if (cut === 1) this.#shares[b] = 0;
+    });
+    this.#cuts.fill(0);
+    const whole = { sum: this.#sum(op), count: this.#count(op) };
+    this.#cuts.set(cuts);
+    return whole;
+  }
+
+  #mean(op: Op): Estimate {
+    const value = this.#sum(op).value / this.#count(op).value;
+    const cut = this.#cutAmounts();
+    const { sum, count } = this.#whole(op);
+    const ends: number[] = [];
+    if (count.low > 0) ends.push(sum.low / count.high, sum.high / count.low);
+    else if (count.high > 0) ends.push(0, sum.high);
+    if (cut.events > 0) {
+      ends.push(cut.min, cut.max);
+      ends.push((sum.low + cut.events * cut.min) / (count.high + cut.events));
+      ends.push((sum.high + cut.events * cut.max) / (count.low + cut.events));
+    }
+    return { value, low: Math.min(...ends, value), high: Math.max(...ends, value) };
+  }
+
+  #extreme(op: Op): Estimate {
+    const sign = op.code === opCodes.min ? 1 : -1;
+    const { view } = this.#cell;
+    const quantityAt = this.#quantityAt(op.code === opCodes.min ? laneTypes.min : laneTypes.max, op.mask);
+    const farAt = this.#quantityAt(op.code === opCodes.min ? laneTypes.max : laneTypes.min, 0);
+    const ring = this.#evaluation.results[op.slot] as number;
+    let known = Number.isNaN(ring) ? Number.POSITIVE_INFINITY : sign * ring;
+    let perhaps = Number.POSITIVE_INFINITY;
+    let farthest = Number.NEGATIVE_INFINITY;
+    this.#each((at, _share, cut) => {
+      const extreme = sign * view.getFloat64(at + quantityAt, true);
+      if (!cut && !bucketLoose(this.#cell, at)) known = Math.min(known, extreme);
+      else {
+        perhaps = Math.min(perhaps, extreme);
+        if (Number.isFinite(extreme)) farthest = Math.max(farthest, sign * view.getFloat64(at + farAt, true));
+      }
+    });
+    const best = Math.min(known, perhaps);
+    if (best === Number.POSITIVE_INFINITY) return exactly(Number.NaN);
+    const worst = known === Number.POSITIVE_INFINITY ? farthest : known;
+    return sign === 1 ? { value: best, low: best, high: worst } : { value: -best, low: -worst, high: -best };
+  }
+
+  #distinct(op: Op): Estimate {
+    const { view } = this.#cell;
+    const quantityAt = this.#quantityAt(laneTypes.distinct, op.mask, op.column);
+    const ring = this.#evaluation.results[op.slot] as number;
+    const bits = this.#recordBits(op);
+    const sure = new Uint8Array(bitmapBits / 8);
+    let low = ring;
+    let high = ring;
+    this.#each((at, _share, cut) => {
+      const from = at + quantityAt;
+      high += view.getUint32(from + distinctHighAt, true);
+      const surely = !cut && !bucketLoose(this.#cell, at);
+      if (surely) low = Math.max(low, view.getUint32(from + distinctLowAt, true));
+      for (let b = 0; b < bits.length; b++) {
+        const byte = view.getUint8(from + bitmapAt + b);
+        bits[b] = (bits[b] as number) | byte;
+        if (surely) sure[b] = (sure[b] as number) | byte;
+      }
+    });
+    const setBits = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => sum + bitCount(byte), 0);
+    low = Math.max(low, setBits(sure));
+    // Linear counting: so many values leave so many of the bits clear.
+    const clear = bitmapBits - setBits(bits);
+    const guess = clear === 0 ? (low + high) / 2 : -bitmapBits * Math.log(clear / bitmapBits);
+    return { value: Math.min(high, Math.max(low, Math.round(guess))), low, high };
+  }
+
+  #recordBits(op: Op): Uint8Array {
+    const cell = this.#cell;
+    const bits = new Uint8Array(bitmapBits / 8);
+    const column = cell.plan.columns[op.column];
+    if (column === undefined) return bits;
+    for (let i = this.#evaluation.startOf(op); i < this.#evaluation.stopOf(op); i++) {
+      const value = cell.columnValue(i, column.at, column.bytes);
+      if (value === 0 || (cell.flagsAt(i) & op.mask) !== op.mask) continue;
+      const bit = bitOf(value);
+      bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7));
+    }
+    return bits;
+  }
+
+  #fraudRate(op: Op): Estimate {
+    const { view } = this.#cell;
+    const quantityAt = this.#quantityAt(laneTypes.count, op.mask | fraudBit);
+    const count = this.#count(op);
+    const fraud = exactly(this.#evaluation.results[op.slot] as number);
+    this.#each((at, share, cut) => {
+      const labelled = view.getUint32(at + quantityAt, true);
+      const unsure = bucketLabels(this.#cell, at);
+      fraud.value += share * labelled;
+      fraud.low += cut ? 0 : Math.max(0, labelled - unsure - bucketMaybe(this.#cell, at));
+      fraud.high += Math.min(labelled + unsure, this.#eventsOf(at));
+    });
+    const value = count.value === 0 ? 0 : Math.min(1, fraud.value / count.value);
+    const low = count.high === 0 || count.low === 0 ? 0 : fraud.low / count.high;
+    const high = count.low === 0 ? (fraud.high > 0 ? 1 : 0) : Math.min(1, fraud.high / count.low);
+    return { value, low, high };
+  }
+
+  #deviation(op: Op): Estimate {
+    const { view, amountBytes } = this.#cell;
+    const wide = amountBytes === amountWidths.wide;
+    const squaresAt = this.#quantityAt(laneTypes.squares, this.#mask);
+    const squares = { low: 0, high: 0 };
+    if (!wide) {
+      squares.low = this.#evaluation.results[op.squaresSlot] as number;
+      squares.high = this.#evaluation.results[op.squaresSlot + 1] as number;
+    }
+    let sure = !wide;
+    let [min, max] = this.#recordExtremes(op);
+    const minAt = this.#quantityAt(laneTypes.min, 0);
+    const maxAt = this.#quantityAt(laneTypes.max, 0);
+    this.#each((at, share, cut) => {
+      squares.low += share * pairLow(view, at + squaresAt);
+      squares.high += share * pairHigh(view, at + squaresAt);
+      min = Math.min(min, view.getFloat64(at + minAt, true));
+      max = Math.max(max, view.getFloat64(at + maxAt, true));
+      if (cut || bucketMaybe(this.#cell, at) > 0) sure = false;
+    });
+    const count = this.#count(op).value;
+    const sum = this.#sum(op).value;
+    if (sure) return exactly(count === 0 ? Number.NaN : standardDeviation(count, sum, squares.low, squares.high));
+    // Popoviciu: no deviation is larger than half the range.
+    const high = max > min ? (max - min) / 2 : 0;
+    const variance = wide ? (high / 2) ** 2 : (squares.high * two32 + squares.low) / count - (sum / count) ** 2;
+    const value = variance > 0 ? Math.min(high, Math.sqrt(variance)) : 0;
+    return { value: count === 0 ? Number.NaN : value, low: 0, high };
+  }
+
+  #recordExtremes(op: Op): [number, number] {
+    const cell = this.#cell;
+    let min = Number.POSITIVE_INFINITY;
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = this.#evaluation.startOf(op); i < this.#evaluation.stopOf(op); i++) {
+      if ((cell.flagsAt(i) & op.mask) !== op.mask) continue;
+      min = Math.min(min, cell.amountOf(i));
+      max = Math.max(max, cell.amountOf(i));
+    }
+    return [min, max];
+  }
+
+  #sinceLast(completeSinceMs: number): Estimate {
+    const { timeMs, end } = this.#evaluation;
+    const cell = this.#cell;
+    this.#unknown = false;
+    if (!this.#evaluation.folded) {
+      const previousMs = end > 1 ? cell.timeAt(end - 2) : completeSinceMs;
+      return exactly((timeMs - previousMs) / millisPerSecond);
+    }
+    const b = bucketOf(cell, timeMs);
+    if (b < 0) {
+      this.#unknown = cell.dropped;
+      return exactly(cell.dropped ? 0 : Number.NaN);
+    }
+    const startMs = bucketStart(cell, cell.bucketAt(b));
+    if (timeMs > startMs) {
+      const high = (timeMs - startMs) / millisPerSecond;
+      return { value: high / 2, low: 0, high };
+    }
+    if (b === 0) {
+      // The oldest time that is known: either this event is the first, or another came at the same moment.
+      this.#unknown = cell.dropped;
+      return exactly(this.#evaluation.first && !cell.dropped ? Number.NaN : 0);
+    }
+    // Another event of the same moment may have come before; otherwise it is the end of the bucket before.
+    const high = (timeMs - bucketEnd(cell, cell.bucketAt(b - 1))) / millisPerSecond;
+    return { value: high, low: bucketEvents(cell, cell.bucketAt(b)) === 1 ? high : 0, high };
+  }
+}

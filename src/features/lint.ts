@@ -1,0 +1,92 @@
+import { Compile } from 'typebox/compile';
+import {
+  type DerivedDefinition,
+  featuresMax,
+  FeatureDefinitions,
+  type FilterDefinition,
+  filtersMax,
+} from './definitions.ts';
+import { type DefinitionProblem, type ExpandedFeature, expandFeatures } from './expand.ts';
+
+export type LintResult =
+  | { readonly ok: true; readonly definitions: FeatureDefinitions }
+  | { readonly ok: false; readonly problems: readonly DefinitionProblem[] };
+
+const validator = Compile(FeatureDefinitions);
+export const amountOperand = 'amountMinor';
+
+function lintFilters(filters: Readonly<Record<string, FilterDefinition>>): DefinitionProblem[] {
+  const problems: DefinitionProblem[] = [];
+  for (const [name, filter] of Object.entries(filters)) {
+    for (const [field, condition] of Object.entries(filter)) {
+      const at = `/filters/${name}/${field}`;
+      if ('min' in condition && 'max' in condition && Number(condition.min) > Number(condition.max)) {
+        problems.push({ pointer: at, message: `min ${condition.min} is above max ${condition.max}: nothing can pass` });
+      }
+      if ('present' in condition && condition.present === false && 'in' in condition) {
+        problems.push({ pointer: at, message: 'a field that must be absent cannot be one of a list' });
+      }
+    }
+  }
+  return problems;
+}
+
+function lintFiltersPerEntity(features: readonly ExpandedFeature[]): DefinitionProblem[] {
+  const byEntity = new Map<string, Set<string>>();
+  for (const { entity, filter } of features) {
+    if (filter !== undefined) byEntity.set(entity, (byEntity.get(entity) ?? new Set()).add(filter));
+  }
+  return [...byEntity]
+    .filter(([, filters]) => filters.size > filtersMax)
+    .map(([entity, filters]) => ({
+      pointer: '/features',
+      message: `entity ${entity} uses ${filters.size} filters, at most ${filtersMax} fit`,
+    }));
+}
+
+const operandCounts = { ratio: 2, rate: 2, zScore: 3 } as const;
+
+function lintDerived(derived: readonly DerivedDefinition[], features: readonly ExpandedFeature[]): DefinitionProblem[] {
+  const problems: DefinitionProblem[] = [];
+  const known = new Map(features.map((f) => [f.name, f]));
+  const names = new Set<string>();
+  derived.forEach((definition, i) => {
+    const at = `/derived/${i}`;
+    const wrong = (pointer: string, message: string): number => problems.push({ pointer: at + pointer, message });
+    if (known.has(definition.name) || names.has(definition.name)) wrong('/name', `${definition.name} is defined twice`);
+    names.add(definition.name);
+    const wanted = operandCounts[definition.op];
+    if (definition.of.length !== wanted) wrong('/of', `${definition.op} is of ${wanted} operands`);
+    definition.of.forEach((operand, k) => {
+      if (operand !== amountOperand && !known.has(operand)) {
+        wrong(`/of/${k}`, `"${operand}" is neither ${amountOperand} nor a feature of this release`);
+      }
+    });
+    if (definition.op === 'rate') {
+      const [short, long] = definition.of.map((operand) => known.get(operand));
+      if (short !== undefined && long !== undefined && !(short.windowMs > 0 && short.windowMs < long.windowMs)) {
+        wrong('/of', `rate compares a short window with a longer one, not ${short.name} with ${long.name}`);
+      }
+      if (definition.of.includes(amountOperand)) wrong('/of', 'rate is of two windowed features');
+    }
+  });
+  return problems;
+}
+
+/** Checks a release's features.json whole: shape first, then meaning; every problem is named with its position. */
+export function lintFeatures(json: unknown): LintResult {
+  if (!validator.Check(json)) {
+    const problems = validator.Errors(json).map((e) => ({ pointer: e.instancePath, message: e.message }));
+    return { ok: false, problems };
+  }
+  const { features, problems } = expandFeatures(json);
+  const total = features.length + (json.derived?.length ?? 0);
+  const all = [
+    ...problems,
+    ...lintFilters(json.filters ?? {}),
+    ...lintFiltersPerEntity(features),
+    ...lintDerived(json.derived ?? [], features),
+    ...(total > featuresMax ? [{ pointer: '', message: `${total} features, at most ${featuresMax}` }] : []),
+  ];
+  return all.length === 0 ? { ok: true, definitions: json } : { ok: false, problems: all };
+}

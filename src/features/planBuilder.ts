@@ -1,0 +1,211 @@
+import type { FeatureDefinitions } from './definitions.ts';
+import type { ExpandedFeature } from './expand.ts';
+import { columnBytes } from './fields.ts';
+import { compileFilter } from './filters.ts';
+import { hashText } from './hash.ts';
+import {
+  bucketHeadBytes,
+  type Column,
+  type EntityPlan,
+  fraudBit,
+  type Lane,
+  laneTypes,
+  type LaneType,
+  type Op,
+  opCodes,
+  type Quantity,
+  quantityBytes,
+  recordFlagsAt,
+} from './plan.ts';
+import { ringEventsDefault } from './definitions.ts';
+import { stateVersion } from './state.ts';
+
+/** A lane in the making: distances in milliseconds instead of boundary indexes. */
+interface Request {
+  readonly type: LaneType;
+  readonly mask: number;
+  readonly column: number;
+  readonly delayMs: number;
+  readonly windowMs: number;
+}
+
+const needs: Readonly<Record<string, readonly LaneType[]>> = {
+  sum: [laneTypes.sum],
+  mean: [laneTypes.sum],
+  min: [laneTypes.min],
+  max: [laneTypes.max],
+  stddev: [laneTypes.sum, laneTypes.squares],
+  distinct: [laneTypes.distinct],
+};
+
+function uniqueSorted(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((a, b) => a - b);
+}
+
+function requestsOf(feature: ExpandedFeature, mask: number, column: number): Request[] {
+  const { windowMs, delayMs, aggregate } = feature;
+  if (windowMs === 0) return [];
+  const at = { delayMs, windowMs };
+  const requests: Request[] = (needs[aggregate] ?? []).map((type) => ({
+    type,
+    mask,
+    column: type === laneTypes.distinct ? column : -1,
+    ...at,
+  }));
+  const counted = aggregate !== 'distinct' && aggregate !== 'min' && aggregate !== 'max' && aggregate !== 'sum';
+  if (counted && mask !== 0) requests.push({ type: laneTypes.count, mask, column: -1, ...at });
+  if (aggregate === 'fraudRate') requests.push({ type: laneTypes.count, mask: mask | fraudBit, column: -1, ...at });
+  return requests;
+}
+
+function laneKey(r: Omit<Request, 'windowMs'>): string {
+  return `${r.type}/${r.mask}/${r.column}/${r.delayMs}`;
+}
+
+/** Lays out the lanes and answers where a request's result is found. */
+function buildLanes(requests: readonly Request[], columns: readonly Column[], boundaryOf: (ms: number) => number) {
+  const quantities: Quantity[] = [];
+  const quantityOf = new Map<string, number>();
+  const groups = new Map<string, Request[]>();
+  for (const request of requests) {
+    const { type, mask, column } = request;
+    const key = `${type}/${mask}/${column}`;
+    if (!quantityOf.has(key)) quantityOf.set(key, quantities.push({ type, mask, column }) - 1);
+    const group = groups.get(laneKey(request));
+    if (group === undefined) groups.set(laneKey(request), [request]);
+    else group.push(request);
+  }
+  const lanes: Lane[] = [];
+  const slots = new Map<string, number>();
+  let slotCount = 0;
+  for (const group of groups.values()) {
+    const { type, mask, column, delayMs } = group[0] as Request;
+    const windows = uniqueSorted(group.map((r) => r.windowMs));
+    const width = type === laneTypes.sum || type === laneTypes.squares ? 2 : 1;
+    windows.forEach((windowMs, k) => {
+      slots.set(`${laneKey({ type, mask, column, delayMs })}/${windowMs}`, slotCount + k * width);
+    });
+    lanes.push({
+      type,
+      mask,
+      column,
+      quantity: quantityOf.get(`${type}/${mask}/${column}`) ?? 0,
+      columnAt: columns[column]?.at ?? -1,
+      columnBytes: columns[column]?.bytes ?? 0,
+      stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
+      starts: Int32Array.from(windows, (windowMs) => boundaryOf(delayMs + windowMs)),
+      slot: slotCount,
+      width,
+    });
+    slotCount += windows.length * width;
+  }
+  const slotOf = (r: Request): number => slots.get(`${laneKey(r)}/${r.windowMs}`) ?? -1;
+  return { lanes, quantities, slotCount, slotOf };
+}
+
+function buildOp(
+  feature: ExpandedFeature,
+  index: number,
+  mask: number,
+  column: number,
+  boundaryOf: (ms: number) => number,
+  slotOf: (r: Request) => number,
+): Op {
+  const { windowMs, delayMs, aggregate } = feature;
+  const slot = (type: LaneType, laneMask: number, laneColumn = -1): number =>
+    slotOf({ type, mask: laneMask, column: laneColumn, delayMs, windowMs });
+  const main = {
+    sum: slot(laneTypes.sum, mask),
+    mean: slot(laneTypes.sum, mask),
+    stddev: slot(laneTypes.sum, mask),
+    min: slot(laneTypes.min, mask),
+    max: slot(laneTypes.max, mask),
+    distinct: slot(laneTypes.distinct, mask, column),
+    fraudRate: slot(laneTypes.count, mask | fraudBit),
+  } as const satisfies Partial<Record<typeof aggregate, number>>;
+  return {
+    code: opCodes[aggregate],
+    feature: index,
+    start: windowMs === 0 ? -1 : boundaryOf(delayMs + windowMs),
+    stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
+    windowMs,
+    delayMs,
+    mask,
+    column,
+    countSlot: mask === 0 ? -1 : slot(laneTypes.count, mask),
+    slot: aggregate in main ? main[aggregate as keyof typeof main] : -1,
+    squaresSlot: slot(laneTypes.squares, mask),
+  };
+}
+
+/** Buckets always know their smallest and largest amount: the bounds of means and deviations come from them. */
+function withExtremes(quantities: readonly Quantity[]): Quantity[] {
+  const all = [...quantities];
+  for (const type of [laneTypes.min, laneTypes.max]) {
+    if (!all.some((q) => q.type === type && q.mask === 0)) all.push({ type, mask: 0, column: -1 });
+  }
+  return all;
+}
+
+/** The plan of one entity kind; `features` are those of the kind, with their index in the program. */
+export function buildPlan(
+  kind: string,
+  index: number,
+  features: readonly { readonly feature: ExpandedFeature; readonly index: number }[],
+  definitions: FeatureDefinitions,
+): EntityPlan {
+  const own = features.map((f) => f.feature);
+  const filterNames = [...new Set(own.flatMap((f) => f.filter ?? []))].sort();
+  const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
+  const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
+  const hasLabel = own.some((f) => f.aggregate === 'fraudRate');
+  const hasFlags = hasLabel || filterNames.length > 0;
+  let at = recordFlagsAt + (hasFlags ? 1 : 0);
+  const columns: Column[] = [];
+  for (const field of uniqueSorted(own.flatMap((f) => f.distinct ?? []))) {
+    columns.push({ field, bytes: columnBytes(field), at });
+    at += columnBytes(field);
+  }
+  const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
+  const windowed = own.filter((f) => f.windowMs > 0);
+  const boundaries = uniqueSorted(
+    windowed.flatMap((f) => (f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs])),
+  );
+  const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
+  const requests = own.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f)));
+  const built = buildLanes(requests, columns, boundaryOf);
+  const hasAmount = built.quantities.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
+  const quantities = hasAmount ? withExtremes(built.quantities) : built.quantities;
+  let bucketBytes = bucketHeadBytes;
+  const quantityAt = quantities.map((q) => {
+    bucketBytes += quantityBytes[q.type] ?? 0;
+    return bucketBytes - (quantityBytes[q.type] ?? 0);
+  });
+  const ringEventsMax = definitions.ringEventsMax ?? ringEventsDefault;
+  const reachMs = boundaries.at(-1) ?? 0;
+  const shape = { stateVersion, kind, columns, filterDefinitions, hasLabel, hasAmount, quantities };
+  return {
+    kind,
+    index,
+    fingerprint: hashText(JSON.stringify({ ...shape, ringEventsMax, reachMs })) >>> 0,
+    fields: own[0]?.fields ?? [],
+    hasFlags,
+    hasLabel,
+    hasAmount,
+    columns,
+    amountAt: at,
+    filters: filterDefinitions.map(compileFilter),
+    boundaries: Float64Array.from(boundaries),
+    quantities,
+    bucketBytes,
+    quantityAt,
+    lanes: built.lanes,
+    slotCount: built.slotCount,
+    ops: features.map((f) =>
+      buildOp(f.feature, f.index, maskOf(f.feature), columnOf(f.feature), boundaryOf, built.slotOf),
+    ),
+    featureIndexes: features.map((f) => f.index),
+    reachMs,
+    ringEventsMax,
+  };
+}
