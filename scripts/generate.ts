@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { environmentDocs, environmentExample } from './generated/environment.ts';
 import { errorDocs } from './generated/errors.ts';
+import { openApiDocument } from './generated/openapi.ts';
 
 interface GeneratedFile {
   readonly path: string;
@@ -16,6 +17,7 @@ const files: readonly GeneratedFile[] = [
   { path: '.env.example', make: environmentExample },
   { path: 'docs/environment.md', make: environmentDocs },
   { path: 'docs/errors.md', make: errorDocs },
+  { path: 'docs/openapi.json', make: openApiDocument },
 ];
 
 function current(path: string): string | undefined {

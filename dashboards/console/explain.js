@@ -67,7 +67,7 @@ export function reasons(list, action) {
         el(
           'span',
           { class: 'weight', title: 'Weight in the decision' },
-          `${reason.weight >= 0 ? '+' : '−'}${value(Math.abs(reason.weight))}`,
+          `${reason.weight >= 0 ? '+' : '−'}${Number(Math.abs(reason.weight).toFixed(3))}`,
         ),
       ),
     ),

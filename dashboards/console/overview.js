@@ -43,8 +43,8 @@ function drawTiles(summary, recent) {
     tile('Held', share(holds, total), `${count(holds)} payments`, 'tile-hold'),
     tile('Latency p50', total === 0 ? '–' : latency(latencyMicros.p50), 'half are faster'),
     tile('Latency p99', total === 0 ? '–' : latency(latencyMicros.p99), '99 of 100 are faster'),
-    tile('Precision', share(labels.fraudHeld, flagged), `${count(flagged)} holds labelled`),
-    tile('Recall', share(labels.fraudHeld, labels.fraud), `${count(labels.fraud)} frauds labelled`),
+    tile('Precision', share(labels.fraudHeld, flagged), `labelled holds: ${count(flagged)}`),
+    tile('Recall', share(labels.fraudHeld, labels.fraud), `labelled frauds: ${count(labels.fraud)}`),
   );
 }
 

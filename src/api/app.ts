@@ -28,7 +28,6 @@ function serverOptions(options: ApiOptions): FastifyHttpOptions<Server> {
     trustProxy: options.trustProxy ?? false,
     bodyLimit: apiBounds.labelBytesMax,
     requestTimeout: apiBounds.requestTimeoutMs,
-    handlerTimeout: apiBounds.handlerTimeoutMs,
     keepAliveTimeout: apiBounds.keepAliveTimeoutMs,
     connectionTimeout: 0,
     http: { maxHeaderSize: apiBounds.headerBytesMax, headersTimeout: apiBounds.headersTimeoutMs },
@@ -73,7 +72,8 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
   refuseWhileClosing(app);
-  await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });
+  limitHandlerTime(app);
+  await registerHelmet(app);
   await registerRateLimit(app, context);
   registerErrorHandling(app);
   await registerDocs(app, options.version);
@@ -94,13 +94,16 @@ function contextOf(options: ApiOptions): ApiContext {
   };
 }
 
+/** Where no key is needed, addresses are counted; keys have a count of their own (authentication.ts). */
 async function registerRateLimit(app: FastifyInstance, { rateLimits }: ApiContext): Promise<void> {
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/v1/')) route.config = { ...route.config, rateLimit: false };
+  });
   const silent = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false };
   await app.register(rateLimit, {
     timeWindow: rateLimits.rateWindowMs,
     cache: apiBounds.rateEntriesMax,
-    max: (request) => (request.caller === null ? rateLimits.requestsPerAddressMax : rateLimits.requestsPerKeyMax),
-    keyGenerator: (request) => (request.caller === null ? `address ${request.ip}` : `key ${request.caller.keyId}`),
+    max: rateLimits.requestsPerAddressMax,
     addHeaders: silent,
     addHeadersOnExceeding: silent,
     errorResponseBuilder: (_request, { ttl }) =>
@@ -108,12 +111,37 @@ async function registerRateLimit(app: FastifyInstance, { rateLimits }: ApiContex
   });
 }
 
+/**
+ * Every handler has a time limit but those that decide: their answer is bounded by the payment's own deadline, and
+ * Fastify's timer costs a request an AbortController and an exception.
+ */
+function limitHandlerTime(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    if (route.config?.scope !== 'decide') route.handlerTimeout ??= apiBounds.handlerTimeoutMs;
+  });
+}
+
+/** Helmet is for pages; it makes its headers anew for each answer, and the API sets its few by hand. */
+async function registerHelmet(app: FastifyInstance): Promise<void> {
+  app.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/v1/')) route.helmet = false;
+  });
+  await app.register(helmet, { contentSecurityPolicy, strictTransportSecurity: false });
+}
+
+/** What a browser may do with an answer of the API: nothing. */
+const v1Headers = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+};
+
 async function registerV1(v1: FastifyInstance, context: ApiContext): Promise<void> {
   v1.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, security: [{ key: [] }] };
   });
-  v1.addHook('onSend', (_request, reply, _payload, done) => {
-    reply.header('cache-control', 'no-store');
+  v1.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(v1Headers);
     done();
   });
   registerAuthentication(v1, context);

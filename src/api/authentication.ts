@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../domain/errors.ts';
 import { apiBounds } from './bounds.ts';
+import { KeyRate } from './keyRate.ts';
 import type { Caller, Scope } from './keys.ts';
 import type { ApiContext } from './options.ts';
 import { ProblemError } from './problem.ts';
@@ -29,9 +30,10 @@ export function callerOf(request: FastifyRequest): Caller {
   return request.caller;
 }
 
-/** Adds authentication to the scope `v1`. Refused keys are counted by address, and slowed down. */
+/** Adds authentication to the scope `v1`, and the rate of each key. Refused keys are counted by address. */
 export function registerAuthentication(v1: FastifyInstance, context: ApiContext): void {
   const { options, rateLimits, clock } = context;
+  const rate = new KeyRate(rateLimits.requestsPerKeyMax, rateLimits.rateWindowMs);
   const refusedKeys = v1.createRateLimit({
     max: rateLimits.refusedKeysMax,
     timeWindow: apiBounds.refusedKeyWindowMs,
@@ -39,9 +41,10 @@ export function registerAuthentication(v1: FastifyInstance, context: ApiContext)
   });
 
   async function refuse(request: FastifyRequest, reply: FastifyReply, challenge: string): Promise<never> {
-    const rate = await refusedKeys(request);
-    if (!rate.isAllowed && rate.isExceeded)
-      throw new ProblemError('rate_limited', { retryAfterSeconds: rate.ttlInSeconds });
+    const refused = await refusedKeys(request);
+    if (!refused.isAllowed && refused.isExceeded) {
+      throw new ProblemError('rate_limited', { retryAfterSeconds: refused.ttlInSeconds });
+    }
     reply.header('www-authenticate', challenge);
     throw new ProblemError('unauthorized');
   }
@@ -58,6 +61,11 @@ export function registerAuthentication(v1: FastifyInstance, context: ApiContext)
       return;
     }
     request.caller = caller;
+    const waitSeconds = rate.take(caller.keyId, request.receivedAtMs);
+    if (waitSeconds > 0) {
+      done(new ProblemError('rate_limited', { retryAfterSeconds: waitSeconds }));
+      return;
+    }
     const { scope } = request.routeOptions.config;
     if (scope !== undefined && !caller.scopes.has(scope)) done(new ProblemError('forbidden'));
     else done();

@@ -1,7 +1,7 @@
 /** Bounds of the HTTP server, named once. */
 import { labelBytesMax, paymentBytesMax } from '../domain/bounds.ts';
 
-export const apiBounds = Object.freeze({
+const values = {
   /** Payments in one batch. */
   batchPaymentsMax: 500,
   /** Bytes of a batch: 500 payments of the largest size, with their commas and some white space. */
@@ -45,7 +45,8 @@ export const apiBounds = Object.freeze({
   eventLoopDelayMsMax: 1000,
   /** `Retry-After` of a 503 that has no better figure. */
   retryAfterSeconds: 1,
-});
+};
+export const apiBounds: Readonly<typeof values> = values;
 
 if (apiBounds.handlerTimeoutMs <= apiBounds.deadlineMsMax) throw new Error('a handler must outlive every deadline');
 if (apiBounds.requestTimeoutMs <= apiBounds.headersTimeoutMs) throw new Error('headers are part of the request');

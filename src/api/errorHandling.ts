@@ -61,21 +61,21 @@ function statusCode(status: number | undefined): ErrorCode | undefined {
   return status !== undefined && status >= 400 && status < 500 ? 'bad_request' : undefined;
 }
 
+/** Characters of an unknown parameter's name that are repeated to the caller. */
+const parameterCharactersShown = 64;
+
 type Validation = NonNullable<FastifyError['validation']>;
 
+/** Items by TypeBox's errors; a parameter that the query does not have meets the schema `false`. */
 function queryItems(validation: Validation): ProblemItem[] {
-  return validation.flatMap((fault) => {
-    const unknown = fault.params['additionalProperties'];
-    if (Array.isArray(unknown)) {
-      return unknown.map((name) => item(String(name), 'unknown_field', 'There is no such parameter.'));
-    }
-    const parameter = fault.instancePath.slice(1);
-    return [item(parameter, 'unknown_value', `${capital(fault.message ?? 'is not valid')}.`)];
-  });
-}
-
-function item(parameter: string, code: string, message: string): ProblemItem {
-  return { parameter: parameter.slice(0, 64), code, message };
+  return validation
+    .filter((fault) => fault.instancePath !== '')
+    .map((fault) => {
+      const parameter = fault.instancePath.slice(1, 1 + parameterCharactersShown);
+      return fault.keyword === 'boolean'
+        ? { parameter, code: 'unknown_field', message: 'There is no such parameter.' }
+        : { parameter, code: 'unknown_value', message: `${capital(fault.message ?? 'is not valid')}.` };
+    });
 }
 
 function capital(text: string): string {

@@ -1,8 +1,7 @@
 /** The command line: loads only the command that is named, so that every one starts fast; turns outcomes into exit codes. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { CommandError, exitCodes } from '../config/exit.ts';
+import { productVersion } from '../config/version.ts';
 
 interface LazyCommand {
   readonly name: string;
@@ -49,15 +48,10 @@ const commands: readonly LazyCommand[] = [
   },
 ];
 
-function version(): string {
-  const file = resolve(import.meta.dirname, '../../package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
-
 async function buildProgram(named: string | undefined): Promise<Command> {
   const program = new Command('holdfast')
     .description('Real-time fraud and payment monitoring. `holdfast COMMAND --help` explains a command.')
-    .version(version())
+    .version(productVersion())
     .exitOverride()
     .showHelpAfterError('(`holdfast --help` lists the commands)')
     .addHelpText(

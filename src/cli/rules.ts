@@ -64,7 +64,7 @@ function reportText(report: RuleCasesReport): string {
 function test(directory: string, options: { json: boolean; cases?: string }): void {
   const { rules, features, lists } = readParts(directory);
   if (!Array.isArray(rules)) throw failed('rules.json must hold a list of rules');
-  const report = runRuleCases(rules, readJson(options.cases ?? join(directory, 'rules.cases.json')), {
+  const report = runRuleCases(rules, readJson(options.cases ?? join(directory, 'rules-cases.json')), {
     features,
     lists,
   });
@@ -88,7 +88,7 @@ export function rulesCommand(): Command {
       new Command('test')
         .description('run the examples of each rule: facts with which it fires, and with which it does not')
         .argument(...directory)
-        .option('--cases <file>', 'the examples; default: rules.cases.json in the directory')
+        .option('--cases <file>', 'the examples; default: rules-cases.json in the directory')
         .option('--json', 'print the report as one JSON document', false)
         .action(test),
     );

@@ -49,7 +49,9 @@ function startProgress(): { show: (text: string) => void; end: () => void } {
       const everySteps = named === 'features' ? (isTTY ? 50 : 1000) : 1;
       if (steps % everySteps === 0) process.stderr.write(isTTY ? `\r\u001b[K${text}` : `${text}\n`);
     },
-    end: () => void (isTTY && process.stderr.write('\r\u001b[K')),
+    end() {
+      if (isTTY) process.stderr.write('\r\u001b[K');
+    },
   };
 }
 

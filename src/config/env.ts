@@ -1,11 +1,9 @@
 /** The environment, parsed once by a schema; `.env.example` and docs/environment.md are generated from the same schema. */
-import { resolve } from 'node:path';
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { wrongUsage } from './exit.ts';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-const besideTheCheckout = resolve(import.meta.dirname, '../../../shared/data');
 /** Names that belong to Holdfast: an unknown one is a mistake that must not pass silently. */
 const ownPrefix = 'HOLDFAST_';
 
@@ -51,7 +49,7 @@ export const environmentSchema = Type.Object({
   ),
   HOLDFAST_SHARED_DATA: Type.Optional(
     Type.String({
-      description: 'Directory of the public data sets for training, tests and benchmarks. Unset: ../shared/data.',
+      description: 'Directory of the public data sets that tests read; nothing else does. Unset: ../shared/data.',
       examples: ['../shared/data'],
     }),
   ),
@@ -72,7 +70,6 @@ export interface Environment {
   readonly logLevel: LogLevel;
   readonly bootstrapKey: string | undefined;
   readonly apiKey: string | undefined;
-  readonly sharedDataDirectory: string;
 }
 
 export type EnvironmentResult =
@@ -139,7 +136,6 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       logLevel: values.HOLDFAST_LOG_LEVEL,
       bootstrapKey: values.HOLDFAST_BOOTSTRAP_KEY,
       apiKey: values.HOLDFAST_API_KEY,
-      sharedDataDirectory: values.HOLDFAST_SHARED_DATA ?? besideTheCheckout,
     },
   };
 }

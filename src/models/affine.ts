@@ -27,7 +27,8 @@ export const filled = (length: number, value: number) => new Float64Array(length
 
 export function batchNormalization(layer: TopologyLayer, width: number, weights: ReadonlyMap<string, Weight>): Affine {
   const { config, name } = layer;
-  const axis = Array.isArray(config['axis']) ? config['axis'][0] : (config['axis'] ?? -1);
+  const stated = config['axis'] ?? -1;
+  const axis: unknown = Array.isArray(stated) ? stated[0] : stated;
   if (axis !== -1 && axis !== 1) throw new Uncovered(`layer ${name} normalises axis ${String(axis)}`);
   const epsilon = typeof config['epsilon'] === 'number' ? config['epsilon'] : 1e-3;
   const mean = layerWeight(weights, name, 'moving_mean', [width]);

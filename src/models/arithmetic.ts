@@ -52,7 +52,7 @@ export function exp(x: number): number {
   const exponent = (words[0] ?? 0) + 1023;
   words[0] = 0;
   words[1] = exponent << 20;
-  return y * (float[0] ?? 0);
+  return y * float[0];
 }
 
 /** Natural logarithm of a normal number x > 0; not meant for zero, negative or denormal x. */
@@ -62,7 +62,7 @@ export function log(x: number): number {
   const high = (words[1] ?? 0) + shiftHigh;
   const k = (high >>> 20) - 1023;
   words[1] = (high & 0xfffff) + rootHigh;
-  const f = (float[0] ?? 0) - 1;
+  const f = float[0] - 1;
   const s = f / (2 + f);
   const z = s * s;
   const w = z * z;

@@ -36,7 +36,7 @@ async function load(artefact: ModelArtefact): Promise<LayersModel> {
     model.dispose();
     throw new ModelError(
       'model_output',
-      `The model's output is ${described} with activation ${String(producer)}; one column with a sigmoid, a probability, is needed.`,
+      `The model's output is ${described} with activation ${JSON.stringify(producer)}; one column with a sigmoid, a probability, is needed.`,
     );
   }
   return model;

@@ -8,7 +8,7 @@ const transforms: ReadonlySet<unknown> = new Set<InputTransform>(['none', 'signe
 
 /** The inputs as a trusted list. @throws ModelError where the card's list is not one. */
 export function checkInputs(card: ModelCard): readonly ModelInput[] {
-  const { inputs } = card;
+  const inputs: readonly (Partial<ModelInput> | null)[] = card.inputs;
   if (!Array.isArray(inputs) || inputs.length === 0)
     throw new ModelError('model_inputs', 'The model card lists no inputs.');
   if (inputs.length > modelInputsMax) {

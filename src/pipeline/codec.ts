@@ -61,7 +61,8 @@ export function encodeRecord(record: DecisionRecord, target: Uint8Array, view: D
   view.setUint16(offset + 6, count, true);
   view.setUint32(offset + 8, decision.length, true);
   view.setUint32(offset + 12, payment.length, true);
-  target.fill(0, offset + 18, offset + 24);
+  view.setUint16(offset + 18, 0, true);
+  view.setUint32(offset + 20, 0, true);
   view.setFloat64(offset + 24, record.occurredAtMs, true);
   target.set(releaseBytes(record.releaseId), offset + 32);
   target.set(payment, idEnd);

@@ -53,7 +53,7 @@ export function viewDecision(
     const rule = release.rules.rules.findIndex((meta) => meta.id === id);
     if (rule < 0) return [];
     const text = release.rules.textOf(rule, batch.frame, 0, row);
-    return [{ ruleId: id, text, tree: release.rules.explain(rule, batch.frame, 0) }];
+    return [{ ruleId: id, text, tree: release.rules.explain(rule, batch.frame, 0, row) }];
   });
   return { decision, payment, features: namedFeatures(record, release.features.names), explanation, labels };
 }

@@ -125,7 +125,7 @@ function tokenOf(range: BlockRange, entries: readonly JournalEntry[]): string {
 }
 
 /** A release that cannot be read stops the sink, visibly: rows without their features would look complete and never be mended. */
-export class ReleaseUnknown extends Error {
+class ReleaseUnknown extends Error {
   override readonly name = 'ReleaseUnknown';
   constructor(releaseId: string) {
     super(`the feature names of release ${releaseId} cannot be read`);

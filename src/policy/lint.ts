@@ -64,9 +64,9 @@ function listProblems(definition: PolicyDefinition, lists: ListMembers): PolicyP
 }
 
 /** Placeholders of the policy's own texts. */
-export const modelTextFacts = ['probability'] as const;
-export const inputsTextFacts = ['inputs'] as const;
-export const degradedTextFacts = ['stages', 'amountMinor', 'limitMinor'] as const;
+const modelTextFacts = ['probability'] as const;
+const inputsTextFacts = ['inputs'] as const;
+const degradedTextFacts = ['stages', 'amountMinor', 'limitMinor'] as const;
 
 /** Everything wrong with a policy, each with its place; an empty array means that it compiles. */
 export function lintPolicy(definition: unknown, lists: ListMembers): readonly PolicyProblem[] {

@@ -4,10 +4,10 @@ import { stringFacts } from '../rules/facts.ts';
 import { degradedStages } from '../domain/decision.ts';
 
 /** The decision policy of a release: data only. docs/policy.md explains each part. */
-export const amountBandsMax = 20;
-export const policyListsMax = 50;
-export const policyTextLengthMax = 500;
-export const contributionsMax = 10;
+const amountBandsMax = 20;
+const policyListsMax = 50;
+const policyTextLengthMax = 500;
+const contributionsMax = 10;
 const amountMinorMax = 9e15;
 
 const closed = { additionalProperties: false } as const;
@@ -103,4 +103,3 @@ export type PolicyDefinition = Static<typeof PolicyDefinition>;
 export type AmountBand = Static<typeof Band>;
 export type AmountLimit = Static<typeof AmountLimit>;
 export type DegradedRule = Static<typeof DegradedRule>;
-export type PolicyListEntry = Static<typeof PolicyList>;

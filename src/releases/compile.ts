@@ -66,7 +66,7 @@ export async function compileRelease(bundle: ReleaseBundle): Promise<CompiledRel
   refuse(lintLists(bundle.lists).map(({ pointer, message }) => `lists ${pointer}: ${message}`));
   const members = compileLists(bundle.lists);
   const ruleProblems = lintRules(bundle.rules, { features: features.names, lists: [...members.keys()] });
-  refuse(ruleProblems.map(({ ruleId, pointer, message }) => `rule ${ruleId} ${pointer}: ${message}`));
+  refuse(ruleProblems.map(({ message }) => message));
   refuse(lintPolicy(bundle.policy, members).map(({ pointer, message }) => `policy ${pointer}: ${message}`));
   const layout = layoutOf(bundle, features);
   return {

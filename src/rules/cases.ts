@@ -11,7 +11,7 @@ import { collectColumnNeeds, layoutFor } from './needs.ts';
 import type { FactValues } from './reference.ts';
 import type { ExplainedNode } from './types.ts';
 
-export const ruleCasesMax = 20_000;
+const ruleCasesMax = 20_000;
 
 /** One example of one rule: with these facts it fires, or does not. Facts that are left out are missing. */
 export const RuleCase = Type.Object(
@@ -24,7 +24,7 @@ export const RuleCase = Type.Object(
   { additionalProperties: false },
 );
 export type RuleCase = Static<typeof RuleCase>;
-export const RuleCases = Type.Array(RuleCase, { maxItems: ruleCasesMax });
+const RuleCases = Type.Array(RuleCase, { maxItems: ruleCasesMax });
 
 const validator = Compile(RuleCases);
 

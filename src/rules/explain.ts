@@ -9,7 +9,7 @@ import { toPredicate } from './predicate.ts';
 import type { ExplainedNode } from './types.ts';
 
 /** What a frame can say of a string outside its vocabulary. */
-export const otherValue = '(another value)';
+const otherValue = '(another value)';
 
 interface ExplainContext {
   readonly frame: Frame;

@@ -1,10 +1,9 @@
 import Type from 'typebox';
-import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { literalLengthMax, listsMax, listValuesMax } from './limits.ts';
 
 /** The lists of a release: `{NAME: {description, values}}`. Values are compared as they are, letter by letter. */
-export const ListsDefinition = Type.Record(
+const ListsDefinition = Type.Record(
   Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }),
   Type.Object(
     {
@@ -18,7 +17,6 @@ export const ListsDefinition = Type.Record(
   ),
   { additionalProperties: false, maxProperties: listsMax },
 );
-export type ListsDefinition = Static<typeof ListsDefinition>;
 
 const validator = Compile(ListsDefinition);
 

@@ -3,7 +3,7 @@ import { attributePrefix } from './facts.ts';
 import type { RuleMeta } from './types.ts';
 
 /**
- * Rules as typed trees. `parseRule` trusts its input: it is for definitions that `lintRules` has passed, and throws on
+ * Rules as typed trees. `parseRules` trusts its input: it is for definitions that `lintRules` has passed, and throws on
  * anything else. Every node keeps its JSON pointer inside the rule, so that later findings can name the place.
  */
 export type RuleNode =
@@ -26,12 +26,12 @@ export interface ParsedRule extends RuleMeta {
   readonly conditions: RuleNode;
 }
 
-export const numericOperators = ['lessThan', 'lessThanInclusive', 'greaterThan', 'greaterThanInclusive'] as const;
-export const equalityOperators = ['equal', 'notEqual'] as const;
-export const membershipOperators = ['in', 'notIn'] as const;
-export const listOperators = ['inList', 'notInList'] as const;
+const numericOperators = ['lessThan', 'lessThanInclusive', 'greaterThan', 'greaterThanInclusive'] as const;
+const equalityOperators = ['equal', 'notEqual'] as const;
+const membershipOperators = ['in', 'notIn'] as const;
+const listOperators = ['inList', 'notInList'] as const;
 /** They ask for an array as fact; no fact of ours is one, so they parse, hold for nothing, and the lint refuses them. */
-export const arrayOperators = ['contains', 'doesNotContain'] as const;
+const arrayOperators = ['contains', 'doesNotContain'] as const;
 export const operators = [
   ...numericOperators,
   ...equalityOperators,
@@ -108,7 +108,7 @@ export function parseConditions(conditions: unknown): RuleNode {
   return parseNode(conditions, '/conditions');
 }
 
-export function parseRule(definition: unknown): ParsedRule {
+function parseRule(definition: unknown): ParsedRule {
   if (!isRecord(definition)) return malformed('');
   const { name, priority, conditions, event } = definition;
   if (typeof name !== 'string' || !isRecord(event) || !isRecord(event['params'])) return malformed('');

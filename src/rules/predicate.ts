@@ -1,4 +1,5 @@
 import type { Literal } from '../features/frame.ts';
+import type { FactKind } from './facts.ts';
 import { factKind, listColumn } from './facts.ts';
 import type { ConditionNode, NumericOperator } from './parse.ts';
 import { isNumericOperator } from './parse.ts';
@@ -70,31 +71,37 @@ function compareFacts(condition: ConditionNode, right: string): Predicate {
   return { negated: false, test: { kind: 'compare', left, right, operator } };
 }
 
+function compareLiterals(condition: ConditionNode, kind: FactKind, literals: Literal | readonly Literal[]): Predicate {
+  const { fact, operator } = condition;
+  if (isNumericOperator(operator)) {
+    if (typeof literals !== 'number' || kind === 'string') return unsupported(condition);
+    return { negated: false, test: numericTest(fact, operator, literals) };
+  }
+  const many = operator === 'in' || operator === 'notIn';
+  if (many !== (typeof literals === 'object')) return unsupported(condition);
+  const values = typeof literals === 'object' ? literals : [literals];
+  return { negated: operator === 'notEqual' || operator === 'notIn', test: oneOf(kind === 'number', fact, values) };
+}
+
+function lookUp(condition: ConditionNode, kind: FactKind): Predicate {
+  const { fact, operator, value } = condition;
+  if (typeof value !== 'string' || kind !== 'string') return unsupported(condition);
+  return { negated: operator === 'notInList', test: oneOf(true, listColumn(fact, value), [1]) };
+}
+
 /** @param isFeature whether a name is a feature of the release; any other unknown fact is an error. */
 export function toPredicate(condition: ConditionNode, isFeature: (name: string) => boolean): Predicate {
   const { fact, operator, value } = condition;
   const kind = factKind(fact, isFeature);
   if (kind === 'unknown') return unsupported(condition);
+  // They hold for arrays alone, and no fact is one.
   if (operator === 'contains' || operator === 'doesNotContain') return { negated: false, test: { kind: 'never' } };
-  if (operator === 'inList' || operator === 'notInList') {
-    if (typeof value !== 'string' || kind !== 'string') return unsupported(condition);
-    const test = oneOf(true, listColumn(fact, value), [1]);
-    return { negated: operator === 'notInList', test };
-  }
-  if (typeof value === 'object' && 'fact' in value) {
-    // An attribute's coercion is that of a left side under a numeric operator, so it can stand nowhere else.
-    const left = kind === 'number' || (kind === 'attribute' && isNumericOperator(operator));
-    const right = factKind(value.fact, isFeature) === 'number';
-    return left && right ? compareFacts(condition, value.fact) : unsupported(condition);
-  }
-  if (isNumericOperator(operator)) {
-    if (typeof value !== 'number' || kind === 'string') return unsupported(condition);
-    return { negated: false, test: numericTest(fact, operator, value) };
-  }
-  const many = operator === 'in' || operator === 'notIn';
-  if (many !== (typeof value === 'object')) return unsupported(condition);
-  const literals = typeof value === 'object' ? value : [value];
-  return { negated: operator === 'notEqual' || operator === 'notIn', test: oneOf(kind === 'number', fact, literals) };
+  if (operator === 'inList' || operator === 'notInList') return lookUp(condition, kind);
+  if (typeof value !== 'object' || !('fact' in value)) return compareLiterals(condition, kind, value);
+  // An attribute's coercion is that of a left side under a numeric operator, so it can stand nowhere else.
+  const left = kind === 'number' || (kind === 'attribute' && isNumericOperator(operator));
+  const right = factKind(value.fact, isFeature) === 'number';
+  return left && right ? compareFacts(condition, value.fact) : unsupported(condition);
 }
 
 /** Equal tests have equal keys, whatever the order of their literals. */

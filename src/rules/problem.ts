@@ -30,7 +30,8 @@ const quotedLengthMax = 60;
 
 /** A piece of the user's JSON, short enough for a message. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  // Undefined has no JSON.
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length > quotedLengthMax ? `${text.slice(0, quotedLengthMax)}…` : text;
 }
 

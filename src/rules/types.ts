@@ -1,5 +1,5 @@
 import type { Payment } from '../domain/payment.ts';
-import type { Frame, FrameLayout, Literal } from '../features/frame.ts';
+import type { Frame, Literal } from '../features/frame.ts';
 
 /** Which columns the rules of a release read; the release's frame layout is made from it. */
 export interface ColumnNeeds {
@@ -52,5 +52,3 @@ export type ExplainedNode =
       readonly expected: unknown;
       readonly seen: number | string | boolean | null;
     };
-
-export type CompileRules = (definitions: readonly unknown[], layout: FrameLayout) => CompiledRules;

@@ -31,7 +31,7 @@ export function analyticsConformance(
   name: string,
   open: () => Promise<{ store: AnalyticsStore; end(): Promise<void> }>,
 ): void {
-  describe(`${name} (seed ${seed})`, () => {
+  describe(`${name} (seed ${seed})`, { timeout: 120_000 }, () => {
     let store: AnalyticsStore;
     let end: () => Promise<void>;
     const random = seededRandom(seed);

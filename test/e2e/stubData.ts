@@ -6,7 +6,7 @@ import { seededRandom } from '../integration/analytics/records.ts';
 import type { Answer, Responder } from './stubApi.ts';
 
 /** Would set `window.hacked` wherever the page took a value as markup. */
-export const hostile = '<img src=x onerror="window.hacked=true"><script>window.hacked=true</script>';
+const hostile = '<img src=x onerror="window.hacked=true"><script>window.hacked=true</script>';
 
 export interface StubItem {
   readonly decision: Decision;

@@ -46,7 +46,11 @@ export class ForgetfulMemory implements VelocityMemory {
   constructor(hooks: StorageHooks, fingerprint = 'forgetful-1') {
     this.#hooks = hooks;
     // The rest of a program is the real memory's business.
-    this.program = { names: ['count', 'sum'], stateFingerprint: fingerprint, entities: [] } as unknown as FeatureProgram;
+    this.program = {
+      names: ['count', 'sum'],
+      stateFingerprint: fingerprint,
+      entities: [],
+    } as unknown as FeatureProgram;
   }
 
   get entityCount(): number {
@@ -106,7 +110,10 @@ export class ForgetfulMemory implements VelocityMemory {
 
   dirty(): { count: number; oldestBatch: number } {
     const oldest = this.#dirty.values().next();
-    return { count: this.#dirty.size, oldestBatch: oldest.done === true ? Number.POSITIVE_INFINITY : oldest.value.first };
+    return {
+      count: this.#dirty.size,
+      oldestBatch: oldest.done === true ? Number.POSITIVE_INFINITY : oldest.value.first,
+    };
   }
 
   dirtyKeysOf(tenantId: string, payment: Payment): Uint8Array[] {

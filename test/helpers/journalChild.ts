@@ -26,7 +26,7 @@ export type ChildMessage =
 const send = (message: ChildMessage): void => void process.send?.(message);
 
 const embedded = await openEmbedded(dataDir, {
-  pace: { replayRowsAim: 300, flushRows: 60, flushIntervalMs: 20, tickMs: 5 },
+  pace: { replayRowsAim: 300, flushRows: 60, flushIntervalMs: 20, tickMs: 5, retryAfterMs: 50 },
 });
 let memory: ForgetfulMemory | undefined;
 const velocity = await embedded.velocity((hooks) => (memory = new ForgetfulMemory(hooks)));
@@ -92,7 +92,12 @@ async function oneLabel(): Promise<void> {
   const mine = ++batch;
   await velocity.markLabel('default', payment, fraud, mine);
   await new Promise((resolve) => setImmediate(resolve));
-  const label = { paymentId: payment.paymentId, label: fraud ? 'fraud' : 'legitimate', source: 'analyst', labelledAtMs: mine } as const;
+  const label = {
+    paymentId: payment.paymentId,
+    label: fraud ? 'fraud' : 'legitimate',
+    source: 'analyst',
+    labelledAtMs: mine,
+  } as const;
   await embedded.decisions.recordLabels('default', [{ ...label, labelledAtMs: Date.now() * 1000 + mine }], mine);
 }
 

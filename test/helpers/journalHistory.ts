@@ -19,7 +19,8 @@ const decoder = createPaymentDecoder();
 
 export function decodePayment(json: Uint8Array): Payment {
   const payment = decoder.decode(json, Number.POSITIVE_INFINITY);
-  if (!(payment instanceof Payment)) throw new Error(`a payment of the test does not decode: ${JSON.stringify(payment)}`);
+  if (!(payment instanceof Payment))
+    throw new Error(`a payment of the test does not decode: ${JSON.stringify(payment)}`);
   return payment;
 }
 

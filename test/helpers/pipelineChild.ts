@@ -39,11 +39,9 @@ const pipeline = new Pipeline({
 
 process.on('message', (request: ChildRequest) => {
   const nowMs = performance.now();
-  void pipeline
-    .decide('default', Buffer.from(request.body), nowMs, nowMs + deadlineMs)
-    .then((result) => {
-      const decision = result.kind === 'decided' ? Buffer.from(result.decision).toString() : undefined;
-      process.send?.({ number: request.number, kind: result.kind, decision } satisfies ChildAnswer);
-    });
+  void pipeline.decide('default', Buffer.from(request.body), nowMs, nowMs + deadlineMs).then((result) => {
+    const decision = result.kind === 'decided' ? Buffer.from(result.decision).toString() : undefined;
+    process.send?.({ number: request.number, kind: result.kind, decision } satisfies ChildAnswer);
+  });
 });
 process.send?.('ready');

@@ -9,8 +9,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 
 /** Where the public data sets live; not part of the product. */
-export const sharedDataDirectory =
-  process.env['HOLDFAST_SHARED_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
+const sharedDataDirectory = process.env['HOLDFAST_SHARED_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
 
 const dataSets = {
   handbook: 'handbook/transactions.csv.gz',

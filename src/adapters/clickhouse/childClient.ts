@@ -18,12 +18,12 @@ import type {
 
 /** Calls waiting for an answer; the next one is refused at once. */
 export const callsInFlightMax = 32;
-/** Beyond the engine's own limit on a query (`querySecondsMax`), so that its answer, not our timer, is the usual end. */
+/** Beyond the engine's own limit on a query (`querySecondsMax`), within the API's on a request. */
 const callMs: Readonly<Record<StoreMethod, number>> = {
   migrate: 30_000,
   insertBlock: 120_000,
   findDecisions: 7_000,
-  summary: 15_000,
+  summary: 9_000,
 };
 
 export interface AnalyticsChildState extends SinkReport {

@@ -2,13 +2,13 @@ import { type ClickHouseClient, type ClickHouseClientConfigOptions, createClient
 import { createChdbConnection } from 'chdb/connection';
 
 /** Longest a read may run inside the engine, and the most memory it may take; both end it with an error, not the process. */
-export const querySecondsMax = 5;
+const querySecondsMax = 5;
 const queryBytesMax = 512 * 1024 * 1024;
 /** One thread a query: the embedded engine shares the machine with the deciding process. */
 const queryThreadsMax = 1;
 
 /** Appended to every SELECT. In the statement and not in the client's settings, which the embedded engine would keep as session state. */
-export const readSettings =
+const readSettings =
   ` SETTINGS max_execution_time = ${querySecondsMax}, max_memory_usage = ${queryBytesMax}, max_threads = ${queryThreadsMax},` +
   ' output_format_json_quote_64bit_integers = 0';
 

@@ -2,7 +2,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { quoteName, run, select } from './client.ts';
 
 /** Columns that releases may add over time; past it a release is refused rather than the table made unusable. */
-export const featureColumnsMax = 1_000;
+const featureColumnsMax = 1_000;
 
 /**
  * Adds the columns of features that no release brought before. Old rows read NULL there: they were decided without the

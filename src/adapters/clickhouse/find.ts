@@ -4,7 +4,7 @@ import { type QueryParameters, select } from './client.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 
 /** Rows of one page, at most. */
-export const findRowsMax = 1_000;
+const findRowsMax = 1_000;
 
 interface Where {
   readonly clauses: readonly string[];

@@ -49,11 +49,7 @@ export async function insertRows(
 }
 
 /** The rows of a block that the table does not hold. Asks by payment, a bounded number at a time. */
-export async function missingRows(
-  client: ClickHouseClient,
-  database: string,
-  rows: TableRows,
-): Promise<readonly TableRow[]> {
+async function missingRows(client: ClickHouseClient, database: string, rows: TableRows): Promise<readonly TableRow[]> {
   const missing: TableRow[] = [];
   for (let start = 0; start < rows.rows.length; start += paymentsPerLookup) {
     const chunk = rows.rows.slice(start, start + paymentsPerLookup);

@@ -38,7 +38,7 @@ const ruleHitColumns = ['tenantId', 'ruleId', 'ruleVersion', 'decidedAt', 'payme
 const labelColumns = ['tenantId', 'paymentId', 'label', 'source', 'labelledAt'] as const;
 
 /** A feature keeps its name as its column; one without a dot gets a prefix, so that it cannot be one of our own columns. */
-export function featureColumn(featureName: string): string {
+function featureColumn(featureName: string): string {
   return featureName.includes('.') ? featureName : `feature.${featureName}`;
 }
 

@@ -3,7 +3,7 @@ import type { DecisionSummary } from '../../pipeline/ports.ts';
 import { select } from './client.ts';
 
 /** Points of a series, at most; a caller who asks for more gets a RangeError. */
-export const seriesPointsMax = 2_000;
+const seriesPointsMax = 2_000;
 const topRulesMax = 20;
 
 interface Window {

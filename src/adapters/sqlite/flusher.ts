@@ -1,53 +1,55 @@
 /**
  * Brings what is derived from the journal into state.db a bit at a time: ids of recorded decisions, and copies of entities
- * that changed. A copy waits here until no payment in it can still fail to reach the journal (stamps.ts).
+ * that changed. A copy waits until no payment in it can still fail to reach the journal (stamps.ts).
  *
  * The checkpoint is the largest stamp such that every entity change up to it is stored; what comes after it is replayed
  * after a crash. Entities are taken at the pace that keeps that replay short, and not faster: one that changes
  * often is then stored once for many changes.
  */
 import type { VelocityMemory } from '../../features/types.ts';
+import { HeldCopies, heldMax } from './heldCopies.ts';
 import type { StampLedger } from './stamps.ts';
-import type { StateClient } from './stateClient.ts';
-import type { Flush, PackedEntity, StateMeta } from './stateProtocol.ts';
+import type { Flush, PackedEntity, StateMeta, ToState } from './stateProtocol.ts';
 import { packEntities } from './stateProtocol.ts';
-import { keyText } from './storageHooks.ts';
 
-/** Journal rows that recovery has to replay, at most (while the disk keeps up). */
+/** Journal rows that recovery has to replay, about: appends to velocity wait while there are more. */
 export const replayRowsMax = 50_000;
 /** Copies taken in one go: bounds the pause of the main thread (about 1 µs each). */
 const takeMax = 1024;
-/** Copies in memory: beyond either no more are taken until some are stored. */
-const heldMax = 32_768;
-const heldBytesMax = 32 * 1024 * 1024;
-const retryAfterMs = 1000;
-
-interface Held extends PackedEntity {
-  /** No change older than this one is missing in state.db but in this copy. */
-  readonly oldestStamp: number;
-}
+/** Longest that one append to velocity waits for a state.db that cannot keep up. */
+const backPressureMsMax = 1000;
 
 /** How eagerly state.db follows; tests make it hasty, so that crashes fall into its middle. */
 export interface FlushPace {
+  /** All entities that wait are taken before the replay gets longer than this. */
   readonly replayRowsAim: number;
+  /** Recorded rows after which a flush starts, and time after which one starts with whatever there is. */
   readonly flushRows: number;
   readonly flushIntervalMs: number;
   readonly tickMs: number;
+  /** Pause after a flush that failed. */
+  readonly retryAfterMs: number;
 }
 
 export const defaultPace: FlushPace = {
-  // Taking, waiting and storing must fit between it and replayRowsMax.
   replayRowsAim: 35_000,
-  // Recorded rows after which a flush starts, and time after which one starts with whatever there is.
   flushRows: 4096,
   flushIntervalMs: 1000,
   tickMs: 250,
+  retryAfterMs: 1000,
 };
-if (defaultPace.replayRowsAim + 2 * defaultPace.flushRows > replayRowsMax) throw new Error('replayRowsMax leaves no room');
+if (defaultPace.replayRowsAim + 2 * defaultPace.flushRows > replayRowsMax)
+  throw new Error('replayRowsMax leaves no room');
+
+/** Where it is stored: the thread of state.db. One call at a time. */
+export interface FlushTarget {
+  /** Resolves with the milliseconds it took, when all of it is stored; rejects with nothing of it stored. */
+  run(message: Extract<ToState, { type: 'flush' | 'dropVelocity' }>): Promise<number>;
+}
 
 export interface FlusherOptions {
   readonly pace: FlushPace;
-  readonly state: StateClient;
+  readonly state: FlushTarget;
   readonly ledger: StampLedger;
   /** The stored checkpoint. */
   readonly checkpoint: number;
@@ -56,14 +58,19 @@ export interface FlusherOptions {
   readonly onIndexed: (seq: number) => void;
 }
 
+export interface FlusherStats {
+  readonly dirtyEntities: number;
+  readonly heldEntities: number;
+  readonly checkpointLagRows: number;
+  readonly unindexedIds: number;
+  readonly lastFlushMs: number;
+  readonly lastError: string | undefined;
+}
+
 export class Flusher {
+  readonly copies = new HeldCopies();
   readonly #options: FlusherOptions;
-  readonly #held = new Map<string, Held>();
-  #sending = new Map<string, Held>();
-  /** Oldest stamps of copies that were thrown away; their entities will be taken again. */
-  readonly #owed = new Map<string, number>();
-  /** At most what the held copies take: counted again at every flush. */
-  #heldBytes = 0;
+  /** hash, seq, flat. */
   #ids: number[] = [];
   #memory: VelocityMemory | undefined;
   #rowsSinceFlush = 0;
@@ -94,27 +101,9 @@ export class Flusher {
     this.#options.ledger.rewind();
   }
 
-  /** From now on this memory's changes are stored. */
+  /** From now on this memory's changes are stored: it holds everything that the journal does. */
   attach(memory: VelocityMemory): void {
     this.#memory = memory;
-  }
-
-  /** The newest copy of an entity that state.db may not have yet. */
-  held(key: Uint8Array): Uint8Array | undefined {
-    if (this.#held.size === 0 && this.#sending.size === 0) return undefined;
-    const text = keyText(key);
-    return (this.#held.get(text) ?? this.#sending.get(text))?.bytes;
-  }
-
-  /** Forgets copies that hold something which will not be in the journal; their entities wait to be taken again. */
-  discard(keys: readonly Uint8Array[]): void {
-    for (const key of keys) {
-      const text = keyText(key);
-      const held = this.#held.get(text);
-      if (held === undefined) continue;
-      this.#held.delete(text);
-      this.#owe(text, held.oldestStamp);
-    }
   }
 
   /** A decision became durable. */
@@ -122,25 +111,28 @@ export class Flusher {
     this.#ids.push(hash, seq);
   }
 
+  /**
+   * What a further append should wait for: undefined, unless the replay after a crash is over its bound. To be asked
+   * before a stamp is opened: what is open must be able to finish, or nothing could be stored.
+   */
+  room(): Promise<unknown> | undefined {
+    if (this.#lagRows <= replayRowsMax || this.#lastError !== undefined || this.#memory === undefined) return undefined;
+    this.copies.take(this.#memory, takeMax);
+    return Promise.race([this.#flush(), new Promise((resolve) => setTimeout(resolve, backPressureMsMax).unref())]);
+  }
+
   /** Rows became durable: takes entities at the pace, and flushes when it is time. */
   recorded(rows: number): void {
     this.#rowsSinceFlush += rows;
     this.#rowsSinceTick += rows;
-    this.#take(this.#pace(rows));
+    if (this.#memory !== undefined) this.copies.take(this.#memory, this.#takesFor(rows, this.#memory.dirty().count));
     if (this.#rowsSinceFlush >= this.#options.pace.flushRows) void this.#flush();
   }
 
-  stats(): {
-    readonly heldEntities: number;
-    readonly dirtyEntities: number;
-    readonly checkpointLagRows: number;
-    readonly unindexedIds: number;
-    readonly lastFlushMs: number;
-    readonly lastError: string | undefined;
-  } {
+  stats(): FlusherStats {
     return {
-      heldEntities: this.#held.size + this.#sending.size,
       dirtyEntities: this.#memory?.dirty().count ?? 0,
+      heldEntities: this.copies.count,
       checkpointLagRows: this.#lagRows,
       unindexedIds: this.#ids.length / 2,
       lastFlushMs: this.#lastTookMs,
@@ -152,14 +144,15 @@ export class Flusher {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#flushing;
-    for (;;) {
-      const before = (this.#memory?.dirty().count ?? 0) + this.#held.size;
-      this.#take(heldMax);
+    for (let left = Number.POSITIVE_INFINITY; ; ) {
+      if (this.#memory !== undefined) this.copies.take(this.#memory, heldMax);
       if (!(await this.#flush())) return;
-      const after = (this.#memory?.dirty().count ?? 0) + this.#held.size;
-      if (after === 0 || after >= before) break;
+      const now = (this.#memory?.dirty().count ?? 0) + this.copies.count;
+      // What stays belongs to payments that were never settled: the next start replays without them.
+      if (now === 0 || now >= left) break;
+      left = now;
     }
-    await this.#options.state.run(this.#message([], [['clean', '1']]));
+    await this.#options.state.run(flushOf([], [], [['clean', '1']]));
   }
 
   get #lagRows(): number {
@@ -167,32 +160,16 @@ export class Flusher {
   }
 
   /** Entities to take for `rows` recorded rows, so that all that wait are taken before the replay gets too long. */
-  #pace(rows: number): number {
-    const waiting = this.#memory?.dirty().count ?? 0;
-    if (waiting === 0) return 0;
+  #takesFor(rows: number, waiting: number): number {
     const left = Math.max(rows, this.#options.pace.replayRowsAim - this.#lagRows);
     return Math.min(takeMax, Math.ceil((rows * waiting) / left));
-  }
-
-  #take(max: number): void {
-    const memory = this.#memory;
-    const room = Math.min(max, heldMax - this.#held.size);
-    if (memory === undefined || room <= 0 || this.#heldBytes > heldBytesMax) return;
-    const { oldestBatch } = memory.dirty();
-    for (const { key, bytes, batch } of memory.takeDirty(room, Number.POSITIVE_INFINITY)) {
-      const text = keyText(key);
-      const earlier = Math.min(this.#held.get(text)?.oldestStamp ?? oldestBatch, this.#owed.get(text) ?? oldestBatch);
-      this.#owed.delete(text);
-      this.#heldBytes += bytes.length;
-      this.#held.set(text, { key, bytes, stamp: batch, oldestStamp: Math.min(oldestBatch, earlier) });
-    }
   }
 
   #tick(): void {
     const idle = this.#rowsSinceTick === 0;
     this.#rowsSinceTick = 0;
-    if (idle) this.#take(takeMax);
-    const pending = this.#ids.length > 0 || this.#held.size > 0;
+    if (idle && this.#memory !== undefined) this.copies.take(this.#memory, takeMax);
+    const pending = this.#ids.length > 0 || this.copies.count > 0;
     if (pending && performance.now() - this.#lastFlushMs >= this.#options.pace.flushIntervalMs) void this.#flush();
   }
 
@@ -202,6 +179,7 @@ export class Flusher {
     if (performance.now() < this.#notBeforeMs) return Promise.resolve(false);
     this.#flushing = this.#flushOnce().finally(() => {
       this.#flushing = undefined;
+      this.#lastFlushMs = performance.now();
     });
     return this.#flushing;
   }
@@ -209,18 +187,12 @@ export class Flusher {
   async #flushOnce(): Promise<boolean> {
     const { state, ledger, onIndexed } = this.#options;
     const { watermark, lastSeq } = ledger;
-    for (const [text, held] of this.#held) {
-      if (held.stamp > watermark) continue;
-      this.#held.delete(text);
-      this.#sending.set(text, held);
-    }
-    this.#heldBytes = 0;
-    for (const { bytes } of this.#held.values()) this.#heldBytes += bytes.length;
+    const entities = this.copies.send(watermark);
     const ids = this.#ids;
     this.#ids = [];
     this.#rowsSinceFlush = 0;
     const checkpoint = this.#checkpointNow(watermark);
-    const replayFromSeq = ledger.replayFrom(checkpoint);
+    const replayFromSeq = this.#memory === undefined ? this.#replayFromSeq : ledger.replayFrom(checkpoint);
     const meta: [StateMeta, string][] = [
       ['idsSeq', String(lastSeq)],
       ['stamp', String(checkpoint)],
@@ -228,56 +200,38 @@ export class Flusher {
       ['clean', '0'],
     ];
     try {
-      this.#lastTookMs = await state.run(this.#message(ids, meta));
-      this.#checkpoint = checkpoint;
-      this.#replayFromSeq = replayFromSeq;
-      ledger.forget(checkpoint);
-      this.#sending = new Map();
-      this.#lastError = undefined;
-      onIndexed(lastSeq);
-      return true;
+      this.#lastTookMs = await state.run(flushOf(ids, entities, meta));
     } catch (error) {
-      this.#putBack(ids, error);
+      this.#lastError = error instanceof Error ? error.message : 'unknown';
+      this.#notBeforeMs = performance.now() + this.#options.pace.retryAfterMs;
+      this.#ids = ids.concat(this.#ids);
+      this.copies.putBack();
       return false;
-    } finally {
-      this.#lastFlushMs = performance.now();
     }
+    this.#checkpoint = checkpoint;
+    this.#replayFromSeq = replayFromSeq;
+    ledger.forget(checkpoint);
+    this.copies.stored();
+    this.#lastError = undefined;
+    onIndexed(lastSeq);
+    return true;
   }
 
-  #message(ids: readonly number[], meta: Flush['meta']): Flush {
-    const entities = [...this.#sending.values()];
-    return {
-      type: 'flush',
-      ids: Float64Array.from(ids),
-      entities: packEntities(entities),
-      entityCount: entities.length,
-      meta,
-    };
-  }
-
-  /** Once everything in `#sending` is stored, every change through this stamp is. */
+  /** Once everything that was sent is stored, every change through this stamp is. */
   #checkpointNow(watermark: number): number {
     // Nobody has replayed the rows after the stored checkpoint yet.
     if (this.#memory === undefined) return this.#checkpoint;
-    let oldest = Math.min(watermark + 1, this.#memory.dirty().oldestBatch);
-    for (const { oldestStamp } of this.#held.values()) if (oldestStamp < oldest) oldest = oldestStamp;
-    for (const stamp of this.#owed.values()) if (stamp < oldest) oldest = stamp;
+    const oldest = Math.min(watermark + 1, this.#memory.dirty().oldestBatch, this.copies.oldestStamp());
     return Math.max(this.#checkpoint, oldest - 1);
   }
+}
 
-  #putBack(ids: number[], error: unknown): void {
-    this.#lastError = error instanceof Error ? error.message : 'unknown';
-    this.#notBeforeMs = performance.now() + retryAfterMs;
-    this.#ids = ids.concat(this.#ids);
-    for (const [text, sent] of this.#sending) {
-      const newer = this.#held.get(text);
-      if (newer === undefined) this.#held.set(text, sent);
-      else this.#held.set(text, { ...newer, oldestStamp: Math.min(newer.oldestStamp, sent.oldestStamp) });
-    }
-    this.#sending = new Map();
-  }
-
-  #owe(text: string, stamp: number): void {
-    this.#owed.set(text, Math.min(stamp, this.#owed.get(text) ?? stamp));
-  }
+function flushOf(ids: readonly number[], entities: readonly PackedEntity[], meta: Flush['meta']): Flush {
+  return {
+    type: 'flush',
+    ids: Float64Array.from(ids),
+    entities: packEntities(entities),
+    entityCount: entities.length,
+    meta,
+  };
 }

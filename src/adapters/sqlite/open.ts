@@ -180,7 +180,7 @@ async function start(
     create: (hooks: StorageHooks) => VelocityMemory,
     onProgress: OnProgress = () => {},
   ): Promise<VelocityStore> {
-    const loadMissing = (key: Uint8Array) => flusher.held(key) ?? state.entity(key);
+    const loadMissing = (key: Uint8Array) => flusher.copies.find(key) ?? state.entity(key);
     const memory = create({ loadMissing, storedElsewhere: true });
     const { stateFingerprint } = memory.program;
     const sameShape = state.meta('fingerprint') === stateFingerprint;

@@ -13,9 +13,9 @@ export interface RecoveryProgress {
 }
 
 export interface RecoveryOptions {
-  readonly reader: JournalReader;
-  readonly state: StateClient;
-  readonly index: IdIndex;
+  readonly reader: Pick<JournalReader, 'entries' | 'stamps' | 'lastSeq'>;
+  readonly state: Pick<StateClient, 'stampOf'>;
+  readonly index: Pick<IdIndex, 'find'>;
   readonly memory: VelocityMemory;
   /** Every stored entity holds its changes through this stamp. */
   readonly checkpoint: number;
@@ -79,7 +79,7 @@ function createReplay({ reader, state, index, memory }: RecoveryOptions): (seq: 
 }
 
 /** Rows with a stamp over `checkpoint`, in the order in which velocity saw them. */
-function* inStampOrder(reader: JournalReader, fromSeq: number, checkpoint: number): Generator<number> {
+function* inStampOrder(reader: RecoveryOptions['reader'], fromSeq: number, checkpoint: number): Generator<number> {
   let waiting: { seq: number; stamp: number }[] = [];
   let next = fromSeq;
   for (let more = true; more; ) {

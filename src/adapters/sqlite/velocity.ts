@@ -83,19 +83,21 @@ export function createEmbeddedVelocity(
   return {
     inProcess: true,
     async appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix): Promise<void> {
+      const room = flusher.room();
+      if (room !== undefined) await room;
       const stamp = ledger.openPayments(tenantId, payments);
       memory.appendAndRead(tenantId, payments, out, stamp);
     },
     retract(tenantId, payment) {
       memory.retract(tenantId, payment);
       // Copies made meanwhile hold it; where the entity did not change, its copy never did.
-      flusher.discard(memory.dirtyKeysOf(tenantId, payment));
+      flusher.copies.discard(memory.dirtyKeysOf(tenantId, payment));
       ledger.settlePayment(tenantId, payment.paymentId);
     },
     async markLabel(tenantId, payment, fraud, batch) {
       const stamp = labels.mark(tenantId, payment.paymentId, batch);
       memory.markLabel(tenantId, { payment, fraud }, stamp ?? ledger.open(0));
-      if (stamp === undefined) flusher.discard(memory.dirtyKeysOf(tenantId, payment));
+      if (stamp === undefined) flusher.copies.discard(memory.dirtyKeysOf(tenantId, payment));
     },
   };
 }

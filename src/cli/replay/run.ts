@@ -13,7 +13,7 @@ import type { ReplayItem, ReplaySource } from './source.ts';
 import { Tally } from './summary.ts';
 
 /** The API's own bound. */
-export const batchRowsMax = 500;
+const batchRowsMax = 500;
 const labelsInFlightMax = 16;
 const itemAttemptsMax = 20;
 const itemBackoffMs = 250;

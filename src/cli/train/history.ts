@@ -6,8 +6,9 @@ import type { Payment } from '../../domain/payment.ts';
 import { Payment as PaymentClass } from '../../domain/payment.ts';
 import { createPaymentDecoder } from '../../domain/decode.ts';
 import { createFeatureMatrix, Frame, type FrameLayout } from '../../features/frame.ts';
-import type { VelocityMemory } from '../../features/types.ts';
+import type { FeatureProgram, VelocityMemory } from '../../features/types.ts';
 import { compileFill } from '../../releases/fill.ts';
+import { numericFacts } from '../../rules/facts.ts';
 import type { ReplayItem } from '../replay/source.ts';
 
 export const dayMs = 86_400_000;
@@ -40,11 +41,16 @@ export interface HistoryOptions {
   readonly onProgress: (paymentsFed: number) => void;
 }
 
-export const historyRowsMax = 1_000_000;
+const historyRowsMax = 1_000_000;
 
 interface Pending {
   readonly payment: Payment;
   readonly fraud: boolean;
+}
+
+/** Facts that a training can use: features and the payment's own numbers. */
+export function trainingLayout(program: FeatureProgram): FrameLayout {
+  return { numeric: [...program.names, ...numericFacts], categorical: [], featureCount: program.names.length };
 }
 
 class HistoryBuilder {

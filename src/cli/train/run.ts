@@ -4,21 +4,18 @@ import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { createVelocityMemory } from '../../adapters/memory/velocity.ts';
 import { failed } from '../../config/exit.ts';
-import { Frame, type FrameLayout, frameRowsMax } from '../../features/frame.ts';
 import { compileFeatures } from '../../features/program.ts';
-import type { FeatureProgram } from '../../features/types.ts';
-import { bindModel } from '../../models/bind.ts';
-import { rankingMetrics, type ScoredPayment } from '../../models/metrics.ts';
+import { rankingMetrics } from '../../models/metrics.ts';
 import { assemble, scalingEpsilon } from '../../models/training/assemble.ts';
 import type { TrainedCard } from '../../models/training/card.ts';
-import { type FitOptions, fit } from '../../models/training/fit.ts';
+import { type FitOptions, fit, trainingLibrary } from '../../models/training/fit.ts';
 import { type Split, splitRows } from '../../models/training/protocol.ts';
 import { standardisation, trainingTable } from '../../models/training/table.ts';
-import type { ModelArtefact, ModelInput } from '../../models/types.ts';
+import type { ModelArtefact } from '../../models/types.ts';
 import { modelVersion, weightsHash } from '../../models/version.ts';
-import { numericFacts } from '../../rules/facts.ts';
 import type { ReplaySource } from '../replay/source.ts';
-import { buildHistory, dayMs, type History } from './history.ts';
+import { rowFacts, scoreHistory } from './evaluate.ts';
+import { buildHistory, dayMs, trainingLayout } from './history.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TrainingJob {
@@ -38,7 +35,6 @@ export interface TrainingResult {
   readonly card: TrainedCard;
 }
 
-const library = '@tensorflow/tfjs-core 4.22.0, WebAssembly backend';
 const limits = [
   'Learned from simulated card payments: the measures say nothing about production.',
   'Knows only the patterns in its train days; payments without a terminal or with other habits are outside of what it has seen.',
@@ -47,51 +43,10 @@ const limits = [
 
 const dayText = (day: number) => new Date(day * dayMs).toISOString().slice(0, 10);
 
-/** Facts that a training can use: features and the payment's own numbers. */
-function trainingLayout(program: FeatureProgram): FrameLayout {
-  return { numeric: [...program.names, ...numericFacts], categorical: [], featureCount: program.names.length };
-}
-
 async function fileSha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex');
-}
-
-function rowFacts(history: History, rows: readonly number[], width: number): Float64Array {
-  const facts = new Float64Array(rows.length * width);
-  rows.forEach((row, at) => facts.set(history.facts.subarray(row * width, (row + 1) * width), at * width));
-  return facts;
-}
-
-/** Scores rows as the live path does: through a frame and the bound model. */
-async function scoreRows(
-  artefact: ModelArtefact,
-  inputs: readonly ModelInput[],
-  facts: Float64Array,
-): Promise<Float64Array> {
-  const layout: FrameLayout = { numeric: inputs.map(({ fact }) => fact), categorical: [], featureCount: inputs.length };
-  const model = await bindModel(artefact, layout);
-  const frame = new Frame(layout, frameRowsMax);
-  const width = inputs.length;
-  const scores = new Float64Array(facts.length / width);
-  for (let first = 0; first < scores.length; first += frameRowsMax) {
-    frame.rows = Math.min(frameRowsMax, scores.length - first);
-    frame.numbers.forEach((column, input) => {
-      for (let row = 0; row < frame.rows; row++) column[row] = facts[(first + row) * width + input] ?? Number.NaN;
-    });
-    model.score(frame, scores.subarray(first, first + frame.rows));
-  }
-  return scores;
-}
-
-function scoredPayments(history: History, rows: readonly number[], scores: Float64Array): ScoredPayment[] {
-  return rows.map((row, at) => ({
-    score: scores[at] ?? Number.NaN,
-    fraud: history.frauds[row] === 1,
-    card: history.cards[row] ?? 0,
-    day: history.days[row] ?? 0,
-  }));
 }
 
 function checkRows(what: string, rows: number, frauds: number, first: number, days: number): void {
@@ -146,7 +101,6 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
 
   job.onStage('evaluation');
   const draft = await assemble(scale, outcome.parameters, { id: recipe.id, inputs: recipe.inputs });
-  const scores = await scoreRows(draft, recipe.inputs, rowFacts(history, rows.test, width));
   const card: TrainedCard = {
     id: recipe.id,
     about: recipe.about ?? '',
@@ -172,8 +126,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
       testRows: rows.test.length,
       testFrauds,
     },
-    training: { ...options, library, meanLoss: outcome.meanLoss },
-    metrics: rankingMetrics(scoredPayments(history, rows.test, scores)),
+    training: { ...options, library: trainingLibrary, meanLoss: outcome.meanLoss },
+    metrics: rankingMetrics(await scoreHistory(draft, history, rows.test)),
     weightsSha256: weightsHash(draft),
     version: modelVersion(draft),
     limits,

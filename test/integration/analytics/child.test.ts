@@ -61,7 +61,7 @@ function append(random: () => number, from: number, count: number): void {
 describe(`analytics process (seed ${seed})`, { timeout: 180_000 }, () => {
   it('kill -9 while a block is under way, and at random moments: every entry of the journal ends as exactly one row', async () => {
     const random = seededRandom(seed);
-    const kills = 6;
+    const kills = 5;
     let decisions = 0;
     const pending = (): boolean => {
       const positions = new DatabaseSync(join(dataDir, 'sink.db'), { readOnly: true });

@@ -137,7 +137,7 @@ async function drain(sink: Sink, source: JournalSource): Promise<void> {
   }
 }
 
-describe(`sink (seed ${seed})`, () => {
+describe(`sink (seed ${seed})`, { timeout: 120_000 }, () => {
   it('a crash before or after any of its effects, and a restart, gives each entry exactly one row', async () => {
     for (let turn = 1; turn <= 6; turn += 1) {
       for (const after of [false, true]) {

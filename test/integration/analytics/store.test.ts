@@ -44,7 +44,7 @@ beforeEach(async () => {
   await store.migrate();
 });
 
-describe(`blocks (seed ${seed})`, () => {
+describe(`blocks (seed ${seed})`, { timeout: 120_000 }, () => {
   it('a block that crosses a month is inserted once, however often it is delivered', async () => {
     const one = block('t1', 0, 3_000);
     const hits = tableRowsOf(one)[1]?.rows.length;

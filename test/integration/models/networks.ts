@@ -1,6 +1,6 @@
 /** Random TF.js models, built and saved by TF.js itself. */
 import * as tf from '@tensorflow/tfjs-core';
-import { layers, type LayersModel, Sequential, sequential } from '@tensorflow/tfjs-layers';
+import { layers, type LayersModel, type Sequential, sequential } from '@tensorflow/tfjs-layers';
 import { uniform } from '../../../src/models/training/random.ts';
 import type { ModelArtefact, ModelInput } from '../../../src/models/types.ts';
 import { artefactOf } from '../../../src/models/tensorflow.ts';

@@ -20,9 +20,14 @@ interface Acknowledged {
 
 /** One life: starts, checks itself, writes, and is killed after `lifeMs` of writing. */
 async function live(dataDir: string, lifeSeed: number, lifeMs: number, acknowledged: Acknowledged): Promise<number> {
-  const child: ChildProcess = fork(resolve(import.meta.dirname, '../../helpers/journalChild.ts'), [dataDir, String(lifeSeed)]);
+  const child: ChildProcess = fork(resolve(import.meta.dirname, '../../helpers/journalChild.ts'), [
+    dataDir,
+    String(lifeSeed),
+  ]);
   const ready = Promise.withResolvers<number>();
-  const gone = new Promise<string>((settle) => child.once('exit', (code, signal) => settle(signal ?? `exit code ${code}`)));
+  const gone = new Promise<string>((settle) =>
+    child.once('exit', (code, signal) => settle(signal ?? `exit code ${code}`)),
+  );
   child.on('message', (message: ChildMessage) => {
     if (message.type === 'acknowledged') {
       for (const id of message.ids) acknowledged.ids.add(id);
@@ -50,7 +55,8 @@ function checkAcknowledged(dataDir: string, { ids, position }: Acknowledged): vo
     if (last === undefined) break;
     from = last.seq + 1;
     for (const entry of entries) {
-      if (entry.kind === 'decision') recorded.set(entry.record.paymentId, (recorded.get(entry.record.paymentId) ?? 0) + 1);
+      if (entry.kind === 'decision')
+        recorded.set(entry.record.paymentId, (recorded.get(entry.record.paymentId) ?? 0) + 1);
     }
   }
   const stored = reader.position('g', topics.payments);
@@ -63,7 +69,9 @@ function checkAcknowledged(dataDir: string, { ids, position }: Acknowledged): vo
 
 // Whatever moment the process is killed at: every acknowledged decision is in the journal exactly once, the position
 // came with it, and the velocity state after recovery is what the journal says, no payment missing and none counted twice.
-test(`kill -9 loses nothing and counts nothing twice (${rounds} times, seed ${seed})`, { timeout: 600_000 }, async () => {
+test(`kill -9 loses nothing and counts nothing twice (${rounds} times, seed ${seed})`, {
+  timeout: 600_000,
+}, async () => {
   const random = seededRandom(seed);
   for (let round = 0; round < rounds; ) {
     const dataDir = await temporaryDirectory();

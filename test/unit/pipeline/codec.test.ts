@@ -14,7 +14,9 @@ const hex = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffe
 const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 128 });
 
 const record: fc.Arbitrary<DecisionRecord> = fc
-  .array(fc.tuple(fc.double(), fc.oneof(fc.constant(0), fc.double({ min: 0, noDefaultInfinity: true }))), { maxLength: 60 })
+  .array(fc.tuple(fc.double(), fc.oneof(fc.constant(0), fc.double({ min: 0, noDefaultInfinity: true }))), {
+    maxLength: 60,
+  })
   .chain((cells) =>
     fc.record({
       tenantId: id,
@@ -58,22 +60,27 @@ describe('the record codec', () => {
 
   test('records stand one after another in one buffer, shared memory or not, at any offset', () => {
     fc.assert(
-      fc.property(fc.array(record, { minLength: 1, maxLength: 5 }), fc.nat(13), fc.boolean(), (records, start, shared) => {
-        const sizes = records.map(encodedRecordBytes);
-        const total = start + sizes.reduce((sum, size) => sum + size, 0);
-        const buffer = shared ? new SharedArrayBuffer(total) : new ArrayBuffer(total);
-        const target = new Uint8Array(buffer).fill(0xff);
-        const view = new DataView(buffer);
-        let at = start;
-        for (const each of records) at = encodeRecord(each, target, view, at);
-        expect(at).toBe(total);
-        at = start;
-        records.forEach((each, i) => {
-          const end = at + (sizes[i] as number);
-          expect(fields(decodeRecord(target.slice(at, end)))).toEqual(fields(each));
-          at = end;
-        });
-      }),
+      fc.property(
+        fc.array(record, { minLength: 1, maxLength: 5 }),
+        fc.nat(13),
+        fc.boolean(),
+        (records, start, shared) => {
+          const sizes = records.map(encodedRecordBytes);
+          const total = start + sizes.reduce((sum, size) => sum + size, 0);
+          const buffer = shared ? new SharedArrayBuffer(total) : new ArrayBuffer(total);
+          const target = new Uint8Array(buffer).fill(0xff);
+          const view = new DataView(buffer);
+          let at = start;
+          for (const each of records) at = encodeRecord(each, target, view, at);
+          expect(at).toBe(total);
+          at = start;
+          records.forEach((each, i) => {
+            const end = at + (sizes[i] as number);
+            expect(fields(decodeRecord(target.slice(at, end)))).toEqual(fields(each));
+            at = end;
+          });
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -107,6 +114,8 @@ describe('the record codec', () => {
   test('a record that no decision can have is a programmer error', () => {
     const [sample] = fc.sample(record, { numRuns: 1, seed: 1 }) as [DecisionRecord];
     expect(() => encodeRecordBytes({ ...sample, releaseId: 'draft' })).toThrow(TypeError);
-    expect(() => encodeRecordBytes({ ...sample, bounds: new Float64Array(sample.features.length + 1) })).toThrow(TypeError);
+    expect(() => encodeRecordBytes({ ...sample, bounds: new Float64Array(sample.features.length + 1) })).toThrow(
+      TypeError,
+    );
   });
 });

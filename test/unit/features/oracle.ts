@@ -1,0 +1,113 @@
+/** The features by definition: all events kept for ever, every window counted anew, sums in BigInt. Slow and obvious. */
+import { Payment } from '../../../src/domain/payment.ts';
+import type { FeatureDefinitions } from '../../../src/features/definitions.ts';
+import { type ExpandedFeature, expandFeatures } from '../../../src/features/expand.ts';
+import { fieldValue } from '../../../src/features/fields.ts';
+
+export interface OracleEvent {
+  readonly payment: Payment;
+  readonly arrival: number;
+  fraud: boolean;
+}
+
+type Filter = (payment: Payment) => boolean;
+
+export class Oracle {
+  readonly features: readonly ExpandedFeature[];
+  readonly #filters: Readonly<Record<string, Filter>>;
+  readonly #events: OracleEvent[] = [];
+  #arrivals = 0;
+
+  constructor(definitions: FeatureDefinitions, filters: Readonly<Record<string, Filter>>) {
+    this.features = expandFeatures(definitions).features;
+    this.#filters = filters;
+  }
+
+  /** Counts the payment once; answers its features as of its own time. */
+  append(payment: Payment): number[] {
+    let event = this.#find(payment);
+    if (event === undefined) {
+      event = { payment, arrival: this.#arrivals++, fraud: false };
+      this.#events.push(event);
+    }
+    const at = event;
+    return this.features.map((feature) => this.#value(feature, at));
+  }
+
+  label(payment: Payment, fraud: boolean): void {
+    const event = this.#find(payment);
+    if (event !== undefined) event.fraud = fraud;
+  }
+
+  retract(payment: Payment): void {
+    const at = this.#events.findIndex((e) => e.payment.paymentId === payment.paymentId);
+    if (at >= 0) this.#events.splice(at, 1);
+  }
+
+  #find(payment: Payment): OracleEvent | undefined {
+    return this.#events.find((e) => e.payment.paymentId === payment.paymentId);
+  }
+
+  #value(feature: ExpandedFeature, at: OracleEvent): number {
+    const values = feature.fields.map((field) => fieldValue(at.payment, field));
+    if (values.some((value) => value === undefined)) return Number.NaN;
+    const t = at.payment.occurredAtMs;
+    const before = (e: OracleEvent): boolean =>
+      e.payment.occurredAtMs < t || (e.payment.occurredAtMs === t && e.arrival <= at.arrival);
+    const own = this.#events.filter(
+      (e) => feature.fields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
+    );
+    const others = own.filter((e) => e !== at).map((e) => e.payment.occurredAtMs);
+    switch (feature.aggregate) {
+      case 'sinceLast':
+        return others.length === 0 ? Number.NaN : (t - Math.max(...others)) / 1000;
+      case 'sinceFirst':
+        return (t - Math.min(t, ...others)) / 1000;
+      case 'isFirst':
+        return others.length === 0 ? 1 : 0;
+      default:
+        return this.#windowed(feature, own, t);
+    }
+  }
+
+  #windowed(feature: ExpandedFeature, own: readonly OracleEvent[], t: number): number {
+    const to = t - feature.delayMs;
+    const passes = feature.filter === undefined ? () => true : (this.#filters[feature.filter] as Filter);
+    const inside = own.filter(
+      ({ payment }) => payment.occurredAtMs > to - feature.windowMs && payment.occurredAtMs <= to && passes(payment),
+    );
+    const amounts = inside.map((e) => e.payment.amountMinor);
+    const sum = amounts.reduce((total, amount) => total + BigInt(amount), 0n);
+    const n = inside.length;
+    switch (feature.aggregate) {
+      case 'count':
+        return n;
+      case 'sum':
+        return Number(sum);
+      case 'mean':
+        return Number(sum) / n;
+      case 'min':
+        return n === 0 ? Number.NaN : Math.min(...amounts);
+      case 'max':
+        return n === 0 ? Number.NaN : Math.max(...amounts);
+      case 'fraudRate':
+        return n === 0 ? 0 : inside.filter((e) => e.fraud).length / n;
+      case 'stddev':
+        return n === 0 ? Number.NaN : deviation(amounts, sum);
+      default:
+        return new Set(inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined))
+          .size;
+    }
+  }
+}
+
+/** √(n Σa² − (Σa)²) / n, exact under the root up to one rounding. */
+function deviation(amounts: readonly number[], sum: bigint): number {
+  const n = BigInt(amounts.length);
+  const squares = amounts.reduce((total, amount) => total + BigInt(amount) ** 2n, 0n);
+  return Math.sqrt(Number(n * squares - sum * sum)) / amounts.length;
+}
+
+export function makePayment(fields: Partial<Payment>): Payment {
+  return Object.assign(new Payment(), { currency: 'EUR', customerId: 'C1' }, fields);
+}
