@@ -39,7 +39,7 @@ export default defineConfig(
   },
   {
     files: pureRooms,
-    ignores: ['src/models/training/**', 'src/models/train*.ts', 'src/models/evaluat*.ts'],
+    ignores: ['src/models/training/**'],
     rules: {
       'no-restricted-globals': [
         'error',

@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const binDirectory = join(root, 'node_modules', '.bin');
 const nodeMajorNeeded = 24;
+/** npm and this file run on the machine's own Node until ours is there. */
+const nodeMajorMin = 20;
+const nodeMajor = Number(process.versions.node.split('.')[0]);
 /** npm and a terminal may both pass on the same Ctrl-C; a repeat within this time is that one, not an impatient user. */
 const signalRepeatMs = 1000;
 
@@ -18,7 +21,7 @@ const signalRepeatMs = 1000;
 export function nodePath() {
   const installed = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   if (existsSync(installed)) return installed;
-  return Number(process.versions.node.split('.')[0]) >= nodeMajorNeeded ? process.execPath : undefined;
+  return nodeMajor >= nodeMajorNeeded ? process.execPath : undefined;
 }
 
 /** The environment for children: our tools first on PATH. */
@@ -30,11 +33,11 @@ export function childEnvironment(extra = {}) {
  * What package-lock.json asks for and node_modules does not hold. npm writes node_modules/.package-lock.json last, so an
  * interrupted install counts as missing.
  */
-function missingPackages() {
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+export function missingPackages(directory) {
+  const wanted = JSON.parse(readFileSync(join(directory, 'package-lock.json'), 'utf8')).packages;
   let installed;
   try {
-    installed = JSON.parse(readFileSync(join(root, 'node_modules', '.package-lock.json'), 'utf8')).packages;
+    installed = JSON.parse(readFileSync(join(directory, 'node_modules', '.package-lock.json'), 'utf8')).packages;
   } catch {
     return ['node_modules'];
   }
@@ -45,7 +48,11 @@ function missingPackages() {
 
 /** Installs what is missing by `npm ci`; ends the process with what npm said where that fails. */
 export function ensureInstalled() {
-  const missing = missingPackages();
+  if (nodeMajor < nodeMajorMin) {
+    process.stderr.write(`Holdfast needs Node >= ${nodeMajorMin} with npm; this is Node ${process.versions.node}.\n`);
+    process.exit(2);
+  }
+  const missing = missingPackages(root);
   if (missing.length === 0 && nodePath() !== undefined) return;
   const startedAt = Date.now();
   process.stderr.write(

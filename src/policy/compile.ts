@@ -62,7 +62,9 @@ function bindPolicy(definition: PolicyDefinition, lists: ListMembers): CompiledP
     const overLimit = !overThreshold && payment.amountMinor >= limitMinor;
     const forced = forcedAction(precedence, matches, input);
     const reasons = evidence(matches, input);
-    if (probability >= fromProbability || (overThreshold && probability > 0)) reasons.push(modelReasonOf(input));
+    // Below `fromProbability` the model is named only where nothing else explains the hold.
+    const modelAlone = overThreshold && reasons.length === 0 && probability > 0;
+    if (probability >= fromProbability || modelAlone) reasons.push(modelReasonOf(input));
     if (forced === undefined && overLimit) reasons.push(degradedReasonOf(input, limitMinor));
     return { action: forced ?? (overThreshold || overLimit ? 'hold' : 'allow'), score, reasons };
   }

@@ -21,6 +21,7 @@ const batchRowsMax = 40;
 
 export type ChildMessage =
   | { readonly type: 'ready'; readonly problems: readonly string[]; readonly rows: number }
+  | { readonly type: 'problem'; readonly text: string }
   | { readonly type: 'acknowledged'; readonly ids: readonly string[]; readonly position: number };
 
 const send = (message: ChildMessage): void => void process.send?.(message);
@@ -85,6 +86,27 @@ async function oneBatch(): Promise<void> {
   send({ type: 'acknowledged', ids, position: nextOffset });
 }
 
+/** Payments that were decided before, in this life or an earlier one, are known and keep their decision. */
+async function repeatKnown(): Promise<void> {
+  const some = Array.from({ length: 5 }, () => known[pick(known.length)]).filter((payment) => payment !== undefined);
+  const ids = some.map(({ paymentId }) => paymentId);
+  const found = await embedded.decisions.lookup('default', ids);
+  const records = some.map((payment) => ({
+    ...toRecord({ payment, json: new Uint8Array(1) }),
+    releaseId: 'ef'.repeat(32),
+  }));
+  const outcomes = await embedded.decisions.record(
+    records,
+    records.map(() => Number.POSITIVE_INFINITY),
+    ++batch,
+    [],
+  );
+  outcomes.forEach(({ status, winner }, i) => {
+    const right = status === 'existing' && winner?.paymentId === ids[i] && found[i]?.paymentId === ids[i];
+    if (!right) send({ type: 'problem', text: `${ids[i]} was decided and is now ${status}` });
+  });
+}
+
 async function oneLabel(): Promise<void> {
   const payment = known[pick(known.length)];
   if (payment === undefined) return;
@@ -106,6 +128,7 @@ const running = new Set<Promise<void>>();
 for (;;) {
   const work = oneBatch().finally(() => running.delete(work));
   running.add(work);
+  if (pick(6) === 0) await repeatKnown();
   if (pick(4) === 0) labelTurn = labelTurn.then(oneLabel);
   if (running.size >= inFlightMax) await Promise.race(running);
   if (pick(10) === 0) await new Promise((resolve) => setTimeout(resolve, pick(8)));

@@ -197,6 +197,8 @@ export class Flusher {
       ['idsSeq', String(lastSeq)],
       ['stamp', String(checkpoint)],
       ['replayFromSeq', String(replayFromSeq)],
+      // A stored entity may have a stamp of which no journal row came; it must not be given again.
+      ['lastStamp', String(ledger.last)],
       ['clean', '0'],
     ];
     try {

@@ -12,9 +12,9 @@ export const filterBytesMin = 1 << 20;
 /** 32 million ids; beyond, "maybe" comes more often and the index answers. */
 export const filterBytesMax = 1 << 26;
 
-/** Memory of a filter for `ids` entries, within the bounds. */
-export function filterBytesFor(ids: number): number {
-  let bytes = filterBytesMin;
+/** Memory of a filter for `ids` entries, within the bounds. @param least a power of two. */
+export function filterBytesFor(ids: number, least: number = filterBytesMin): number {
+  let bytes = least;
   while (bytes < filterBytesMax && bytes * 8 < ids * bitsPerIdAllotted) bytes *= 2;
   return bytes;
 }

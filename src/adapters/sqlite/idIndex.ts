@@ -20,15 +20,17 @@ export class IdIndex {
   #next: IdFilter | undefined;
   /** Ids put in so far, about. */
   #ids: number;
+  readonly #filterBytesLeast: number;
 
   /** @param ids how many ids the directory has, about. */
-  constructor(dataDir: string, journal: JournalReader, hash: IdHash, ids: number) {
+  constructor(dataDir: string, journal: JournalReader, hash: IdHash, ids: number, filterBytesLeast: number) {
+    this.#filterBytesLeast = filterBytesLeast;
     this.#journal = journal;
     this.hash = hash;
     this.#state = openReader(statePath(dataDir));
     this.#indexed = this.#state.prepare('SELECT seq FROM ids WHERE hash = ?');
     this.#ids = ids;
-    this.#filter = new IdFilter(new SharedArrayBuffer(filterBytesFor(ids * 2)));
+    this.#filter = new IdFilter(new SharedArrayBuffer(filterBytesFor(ids * 2, filterBytesLeast)));
     this.#complete = ids === 0;
   }
 
@@ -48,7 +50,7 @@ export class IdIndex {
   grow(unanswered: Iterable<number>): SharedArrayBuffer | undefined {
     if (!this.#complete || this.#next !== undefined || this.#ids < this.#filter.capacity) return undefined;
     if (this.#filter.memory.byteLength >= filterBytesMax) return undefined;
-    this.#next = new IdFilter(new SharedArrayBuffer(filterBytesFor(this.#ids * 4)));
+    this.#next = new IdFilter(new SharedArrayBuffer(filterBytesFor(this.#ids * 4, this.#filterBytesLeast)));
     for (const hash of unanswered) this.#next.add(hash);
     for (const hash of this.hot.hashes()) this.#next.add(hash);
     return this.#next.memory;

@@ -6,6 +6,7 @@ import { journalPath, openWriter, statePath } from './connection.ts';
 import { SqliteDecisionStore } from './decisionStore.ts';
 import { SqliteEventLog } from './eventLog.ts';
 import { defaultPace, type FlushPace, Flusher } from './flusher.ts';
+import { filterBytesMin } from './idFilter.ts';
 import { createIdHash } from './idHash.ts';
 import { IdIndex } from './idIndex.ts';
 import { JournalClient } from './journalClient.ts';
@@ -37,6 +38,8 @@ export interface EmbeddedOptions {
   /** Pages journal.db may have; for tests of a full disk. */
   readonly journalPagesMax?: number;
   readonly pace?: FlushPace;
+  /** Memory of the filter of ids, at least; a power of two. */
+  readonly filterBytesLeast?: number;
 }
 
 type OnProgress = (progress: RecoveryProgress) => void;
@@ -66,7 +69,7 @@ export interface Embedded {
    * first payment. State of another shape than the memory's program is rebuilt from the whole journal.
    */
   velocity(create: (hooks: StorageHooks) => VelocityMemory, onProgress?: OnProgress): Promise<VelocityStore>;
-  /** What the last stop was. */
+  /** Whether the last stop was a clean one. */
   readonly cleanStart: boolean;
   stats(): EmbeddedStats;
   /** Writes out what is queued, stores all entities, and frees the directory. */
@@ -83,8 +86,8 @@ export async function openEmbedded(dataDir: string, options: EmbeddedOptions = {
   try {
     prepareJournal(dataDir);
     const reader = new JournalReader(dataDir);
-    prepareState(dataDir, reader);
-    return await start(dataDir, options, reader, () => lock.release());
+    const clean = prepareState(dataDir, reader);
+    return await start(dataDir, options, reader, clean, () => lock.release());
   } catch (error) {
     lock.release();
     throw error;
@@ -100,14 +103,20 @@ function prepareJournal(dataDir: string): void {
   }
 }
 
-/** state.db is derived: one that knows more than the journal belongs to another journal, and is made anew. */
-function prepareState(dataDir: string, reader: JournalReader): void {
+/**
+ * state.db is derived: one that knows more than the journal belongs to another journal, and is made anew.
+ * @returns whether the last stop was clean; from here on the next one is not, until it is.
+ */
+function prepareState(dataDir: string, reader: JournalReader): boolean {
   const path = statePath(dataDir);
   const db = openWriter(path, 'NORMAL');
   try {
     migrate(db, stateMigrations);
-    const idsSeq = Number(db.prepare("SELECT value FROM meta WHERE name = 'idsSeq'").get()?.value ?? 0);
-    if (idsSeq <= reader.lastSeq()) return;
+    const meta = db.prepare('SELECT value FROM meta WHERE name = ?');
+    const idsSeq = Number(meta.get('idsSeq')?.value ?? 0);
+    const clean = reader.lastSeq() === 0 || meta.get('clean')?.value === '1';
+    db.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('clean', '0')");
+    if (idsSeq <= reader.lastSeq()) return clean;
   } finally {
     db.close();
   }
@@ -115,19 +124,21 @@ function prepareState(dataDir: string, reader: JournalReader): void {
   const fresh = openWriter(path, 'NORMAL');
   migrate(fresh, stateMigrations);
   fresh.close();
+  return false;
 }
 
 async function start(
   dataDir: string,
   options: EmbeddedOptions,
   reader: JournalReader,
+  cleanStart: boolean,
   unlock: () => void,
 ): Promise<Embedded> {
   const lastSeq = reader.lastSeq();
-  const index = new IdIndex(dataDir, reader, createIdHash(reader.meta('idHashKey') ?? ''), lastSeq);
+  const hash = createIdHash(reader.meta('idHashKey') ?? '');
+  const index = new IdIndex(dataDir, reader, hash, lastSeq, options.filterBytesLeast ?? filterBytesMin);
   const state = new StateClient({ dataDir }, () => index.filled());
   const metaNumber = (name: StateMeta, missing: number): number => Number(state.meta(name) ?? missing);
-  const cleanStart = lastSeq === 0 || state.meta('clean') === '1';
   const hot = await recoverIds(reader, index, state, metaNumber('idsSeq', 0));
   const fill = index.filterToFill();
   if (fill !== undefined) state.fill(fill);
@@ -136,7 +147,7 @@ async function start(
 
   const checkpoint = metaNumber('stamp', 0);
   const replayFromSeq = metaNumber('replayFromSeq', 1);
-  const lastStamp = Math.max(checkpoint, reader.newestStamp(stampWindowRows));
+  const lastStamp = Math.max(metaNumber('lastStamp', 0), checkpoint, reader.newestStamp(stampWindowRows));
   const ledger = new StampLedger(lastStamp, lastSeq, { stamp: checkpoint + 1, seq: replayFromSeq - 1 });
   const flusher = new Flusher({
     pace: options.pace ?? defaultPace,
@@ -168,12 +179,15 @@ async function start(
 
   async function closeAll(): Promise<void> {
     log.wakeAll();
-    await journal.close();
-    await flusher.close();
-    await state.close();
-    index.close();
-    reader.close();
-    unlock();
+    try {
+      await journal.close();
+      await flusher.close();
+    } finally {
+      await state.close();
+      index.close();
+      reader.close();
+      unlock();
+    }
   }
 
   async function velocity(

@@ -107,6 +107,7 @@ export class StampLedger {
 
   /** A seq before which every row has a stamp ≤ `stamp`; `stamp` is not below one that was told to `forget`. */
   replayFrom(stamp: number): number {
+    if (stamp >= this.#last) return this.#seq + 1;
     return (this.#samples[this.#sampleFor(stamp)] as Sample).seq + 1;
   }
 

@@ -30,10 +30,10 @@ export type FromState =
 
 /**
  * `idsSeq`: the ids of every decision through this seq are indexed. `stamp`: every entity holds its changes through this
- * one, and `replayFromSeq`: every journal row with a larger stamp has this seq or a larger one. `fingerprint`: the shape
- * of the entities' bytes. `clean`: `1` after a clean stop.
+ * one, and `replayFromSeq`: every journal row with a larger stamp has this seq or a larger one. `lastStamp`: no
+ * stored entity has a larger one. `fingerprint`: the shape of the entities' bytes. `clean`: `1` after a clean stop.
  */
-export type StateMeta = 'idsSeq' | 'stamp' | 'replayFromSeq' | 'fingerprint' | 'clean';
+export type StateMeta = 'idsSeq' | 'stamp' | 'replayFromSeq' | 'lastStamp' | 'fingerprint' | 'clean';
 
 export const entityHeadBytes = 16;
 

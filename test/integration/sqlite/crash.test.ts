@@ -25,6 +25,7 @@ async function live(dataDir: string, lifeSeed: number, lifeMs: number, acknowled
     String(lifeSeed),
   ]);
   const ready = Promise.withResolvers<number>();
+  const problems: string[] = [];
   const gone = new Promise<string>((settle) =>
     child.once('exit', (code, signal) => settle(signal ?? `exit code ${code}`)),
   );
@@ -32,7 +33,8 @@ async function live(dataDir: string, lifeSeed: number, lifeMs: number, acknowled
     if (message.type === 'acknowledged') {
       for (const id of message.ids) acknowledged.ids.add(id);
       acknowledged.position = Math.max(acknowledged.position, message.position);
-    } else if (message.problems.length > 0) ready.reject(new Error(message.problems.join('\n')));
+    } else if (message.type === 'problem') problems.push(message.text);
+    else if (message.problems.length > 0) ready.reject(new Error(message.problems.join('\n')));
     else ready.resolve(message.rows);
   });
   void gone.then((how) => ready.reject(new Error(`the child ended by itself: ${how}`)));
@@ -43,6 +45,7 @@ async function live(dataDir: string, lifeSeed: number, lifeMs: number, acknowled
   } finally {
     child.kill('SIGKILL');
     expect(await gone).toBe('SIGKILL');
+    expect(problems).toEqual([]);
   }
 }
 

@@ -174,7 +174,7 @@ async function history(seed: number, steps: number): Promise<{ disk: Disk; check
     await velocity.markLabel('default', payment, value, mine);
     if (random() < 0.5 && inFlight.length > 0)
       recordBatch(inFlight.splice(pick(inFlight.length), 1)[0] as ReturnType<typeof paymentJson>[]);
-    if (random() < 0.3) {
+    if (random() < 0.5) {
       labels.failed(mine);
       await velocity.markLabel('default', payment, before, mine);
       return;
@@ -207,10 +207,10 @@ async function history(seed: number, steps: number): Promise<{ disk: Disk; check
       inFlight.push(made);
     } else if (dice < 0.7 && inFlight.length > 0) {
       recordBatch(inFlight.splice(pick(inFlight.length), 1)[0] as ReturnType<typeof paymentJson>[]);
-    } else if (dice < 0.8) await label();
+    } else if (dice < 0.85) await label();
     else state.end(disk, random() < 0.8);
     await new Promise((resolve) => setImmediate(resolve));
-    if (random() < 0.15) await check(disk, seed, step);
+    if (random() < 0.3) await check(disk, seed, step);
   }
   await check(disk, seed, steps);
   for (const made of inFlight) recordBatch(made);
