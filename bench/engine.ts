@@ -50,7 +50,7 @@ export class BareEngine {
     this.#memory.appendAndRead('default', payments, batch.features, ++this.#number);
     fillBatch(batch);
     const failure = scoreInline(batch, true);
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw new Error('scoring failed', { cause: failure });
     const latency = Math.round((performance.now() - receivedMs) * 1000);
     const times = { decidedAtMs: Date.now(), latencyMicros: () => latency };
     const records = decideBatch(batch, 'default', bodies, times);

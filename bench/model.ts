@@ -84,7 +84,9 @@ async function backends(): Promise<Backend[]> {
   for (const name of ['wasm', 'cpu']) {
     await tf.setBackend(name);
     const run = predictWith(await loadLayersModel(loadable(artefact)), frame);
-    const start = async () => void (await tf.setBackend(name));
+    const start = async (): Promise<void> => {
+      await tf.setBackend(name);
+    };
     list.push({ name: `tfjs-${name}`, start, run, rowsPerRound: rowsPerRound.slow });
   }
   return list;

@@ -10,6 +10,7 @@ import { uniform } from './fixtures/randomModel.ts';
 import { median, printMetric } from './lib.ts';
 
 const rounds = 15;
+const warmUpRounds = 3;
 const batchRows = 256;
 const batchesPerRound = 80;
 const dayMs = 86_400_000;
@@ -89,7 +90,10 @@ class Feed {
 
 function compare(metric: string, above: Load, below: Load): void {
   const [upper, lower] = [new Feed(above), new Feed(below)];
-  for (let round = 0; round < 3; round++) [upper.round(), lower.round()];
+  for (let round = 0; round < warmUpRounds; round++) {
+    upper.round();
+    lower.round();
+  }
   const uppers: number[] = [];
   const ratios: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -99,7 +103,15 @@ function compare(metric: string, above: Load, below: Load): void {
     ratios.push(upperMicros / lowerMicros);
   }
   const spread = [Math.min(...ratios), Math.max(...ratios)] as const;
-  printMetric({ bench: 'windows', metric, value: median(ratios), unit: 'x', n: rounds, spread, micros: median(uppers) });
+  printMetric({
+    bench: 'windows',
+    metric,
+    value: median(ratios),
+    unit: 'x',
+    n: rounds,
+    spread,
+    micros: median(uppers),
+  });
 }
 
 export function run(): Promise<void> {

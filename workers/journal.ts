@@ -35,7 +35,6 @@ for (let i = 0; i < data.hot.length; i += 2) hot.add(data.hot[i] as number, data
 const writer = new JournalWriter(db, hot, (hash) => indexed.all(hash).map((row) => row.seq as number));
 const ring = new RingConsumer(data.ring);
 let walBytes = 0;
-let closing = false;
 
 function describe(error: unknown): { message: string; code: string } {
   const code = error instanceof Error && 'errcode' in error ? `SQLITE_${String(error.errcode)}` : 'ERROR';
@@ -49,11 +48,14 @@ function ticketsOf(messages: readonly Uint8Array[]): Float64Array {
   );
 }
 
-/** One transaction of whatever waits. False when nothing did. */
-function runTransaction(): boolean {
+type Turn = 'nothing' | 'written' | 'closing';
+
+/** One transaction of whatever waits. */
+function runTransaction(): Turn {
   const messages: Uint8Array[] = [];
   let end = -1;
   let bytes = 0;
+  let closing = false;
   while (bytes < transactionBytesMax && !closing) {
     const next = ring.next();
     if (next === undefined) break;
@@ -63,12 +65,12 @@ function runTransaction(): boolean {
     else messages.push(message);
     bytes += next.length;
   }
-  if (end < 0) return false;
+  if (end < 0) return 'nothing';
   const reply = messages.length > 0 ? write(messages) : undefined;
   // Before the answer: whoever waits for room looks again when an answer comes.
   ring.release(end);
   if (reply !== undefined) port?.postMessage(reply);
-  return true;
+  return closing ? 'closing' : 'written';
 }
 
 function write(messages: readonly Uint8Array[]): Reply {
@@ -95,8 +97,8 @@ function runCheckpoint(): void {
 }
 
 port.postMessage({ ready: true });
-while (!closing) {
-  if (runTransaction()) {
+for (let turn = runTransaction(); turn !== 'closing'; turn = runTransaction()) {
+  if (turn === 'written') {
     // After the answer: nobody waits for it but what arrives meanwhile.
     const busy = ring.usedBytes > 0;
     if (walBytes > (busy ? checkpointBytesBusy : checkpointBytesIdle)) runCheckpoint();

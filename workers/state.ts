@@ -39,11 +39,16 @@ function handle(message: ToState): void {
       answer({ type: 'done', tookMs: performance.now() - startedMs });
       return;
     }
-    case 'fill':
-      return fill(message.memory, -1);
+    case 'fill': {
+      fill(message.memory, -1);
+      return;
+    }
     case 'dropVelocity':
       writer.dropVelocity(message.fingerprint);
-      return answer({ type: 'done', tookMs: 0 });
+      {
+        answer({ type: 'done', tookMs: 0 });
+        return;
+      }
     case 'close':
       db.close();
       answer({ type: 'closed' });

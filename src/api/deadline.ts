@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { apiBounds } from './bounds.ts';
 import { ProblemError } from './problem.ts';
 
-export const deadlineHeader = 'holdfast-deadline-ms';
+const deadlineHeader = 'holdfast-deadline-ms';
 
 /**
  * When the answer must be given, on the clock of `request.receivedAtMs`.

@@ -46,6 +46,3 @@ export interface Decision {
   readonly decidedAt: string;
   readonly latencyMicros: number;
 }
-
-/** A feature as recorded with a decision: `bound` is the largest possible distance from the true value. */
-export type RecordedFeature = { readonly value: number | null; readonly exact?: false; readonly bound?: number };

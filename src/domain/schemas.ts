@@ -2,7 +2,7 @@
  * The documents of the contract as JSON Schema (TypeBox): what OpenAPI and the docs show. The decoder is stricter than a
  * schema can say (card numbers, repeated keys, calendar, clock); a test keeps the two from contradicting each other.
  */
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import * as bounds from './bounds.ts';
 import { countryCodes } from './countries.ts';
 import { currencyCodes } from './currencies.ts';
@@ -21,7 +21,7 @@ const timestamp = (description: string) => Type.String({ format: 'date-time', de
 const sha256 = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$', description });
 const probability = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
 
-export const attributesSchema = Type.Unsafe<Record<string, string | number | boolean>>({
+const attributesSchema = Type.Unsafe<Record<string, string | number | boolean>>({
   type: 'object',
   maxProperties: bounds.attributesMax,
   propertyNames: { minLength: 1, maxLength: bounds.attributeNameCharactersMax },
@@ -60,7 +60,6 @@ export const paymentSchema = Type.Object(
   },
   { additionalProperties: false, title: 'Payment', description: 'At most 16 KiB of UTF-8 JSON.' },
 );
-export type PaymentBody = Static<typeof paymentSchema>;
 
 export const decisionSchema = Type.Object(
   {
@@ -94,7 +93,6 @@ export const decisionSchema = Type.Object(
   },
   { title: 'Decision' },
 );
-export type DecisionBody = Static<typeof decisionSchema>;
 
 export const labelSchema = Type.Object(
   {
@@ -105,4 +103,3 @@ export const labelSchema = Type.Object(
   },
   { additionalProperties: false, title: 'Label', description: 'What became of a payment.' },
 );
-export type LabelBody = Static<typeof labelSchema>;

@@ -65,7 +65,7 @@ const alias = `(${entityAliases.join('|')})`;
 export const FeatureDefinition = Type.Object(
   {
     entity: Type.String({ pattern: `^${alias}(\\+${alias})?$` }),
-    aggregate: Type.Union(aggregates.map((a) => Type.Literal(a))),
+    aggregate: Type.Enum([...aggregates]),
     field: Type.Optional(text),
     windows: Type.Optional(Type.Array(text, { minItems: 1, maxItems: windowsPerDefinitionMax })),
     delay: Type.Optional(text),
@@ -80,7 +80,7 @@ export const derivedOps = ['ratio', 'zScore', 'rate'] as const;
 export const DerivedDefinition = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z][A-Za-z0-9+]*(\\.[A-Za-z0-9]+)+$', maxLength: 128 }),
-    op: Type.Union(derivedOps.map((o) => Type.Literal(o))),
+    op: Type.Enum([...derivedOps]),
     of: Type.Array(text, { minItems: 2, maxItems: 3 }),
     whenZero: Type.Optional(Type.Number()),
   },

@@ -8,9 +8,6 @@ const backslash = 92;
 const firstPrintable = 0x20;
 const lastAscii = 0x7e;
 
-/** Decimal places of `fraction`; 10^places − 1 must stay a small integer. */
-export const fractionPlacesMax = 9;
-
 export class ByteWriter {
   bytes: Uint8Array;
   at = 0;
@@ -74,7 +71,8 @@ export class ByteWriter {
   }
 
   /**
-   * A number in [0, 1] that is a multiple of 10^−places, without trailing zeros: JSON.parse of it is the number itself.
+   * A number in [0, 1] that is a multiple of 10^−places (9 at most: the steps must stay small integers), without trailing
+   * zeros: JSON.parse of it is the number itself.
    * Room must be reserved.
    */
   fraction(value: number, scale: number, places: number): void {

@@ -9,9 +9,9 @@
  */
 import type { DecisionRecord } from './ports.ts';
 
-export const recordVersion = 1;
+const recordVersion = 1;
 /** Features a record can hold. */
-export const recordFeaturesMax = 4096;
+const recordFeaturesMax = 4096;
 const headerBytes = 64;
 const boundBytes = 10;
 const releaseIdPattern = /^[0-9a-f]{64}$/;

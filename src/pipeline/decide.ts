@@ -7,26 +7,30 @@ import type { DecisionParts } from './decisionWriter.ts';
 import { DecisionWriter } from './decisionWriter.ts';
 import { degradedOf } from './serialise.ts';
 
-/** Per-row rule indices, in the rules' own order (priority, then id). */
-export function hitsByRow(batch: Batch): readonly (number[] | undefined)[] {
+/** Calls `hit(rule, row)` for every bit set, rules in order. */
+function eachHit(batch: Batch, hit: (rule: number, row: number) => void): void {
   const { words, wordsPerRule } = batch.hits;
-  const rows = batch.payments.length;
-  const usedWords = (rows + 31) >> 5;
-  const byRow: (number[] | undefined)[] = new Array<number[] | undefined>(rows).fill(undefined);
-  for (let rule = 0; rule < batch.release.rules.rules.length; rule++) {
+  const usedWords = (batch.payments.length + 31) >> 5;
+  const ruleCount = batch.release.rules.rules.length;
+  for (let rule = 0; rule < ruleCount; rule++) {
     for (let word = 0; word < usedWords; word++) {
-      let bits = words[rule * wordsPerRule + word] as number;
-      while (bits !== 0) {
-        const row = (word << 5) + (31 - Math.clz32(bits & -bits));
-        if (row < rows) {
-          const hits = byRow[row];
-          if (hits === undefined) byRow[row] = [rule];
-          else hits.push(rule);
-        }
-        bits &= bits - 1;
+      for (let bits = words[rule * wordsPerRule + word] as number; bits !== 0; bits &= bits - 1) {
+        hit(rule, (word << 5) + (31 - Math.clz32(bits & -bits)));
       }
     }
   }
+}
+
+/** Per-row rule indices, in the rules' own order (priority, then id). */
+function hitsByRow(batch: Batch): readonly (number[] | undefined)[] {
+  const rows = batch.payments.length;
+  const byRow: (number[] | undefined)[] = new Array<number[] | undefined>(rows).fill(undefined);
+  eachHit(batch, (rule, row) => {
+    if (row >= rows) return;
+    const hits = byRow[row];
+    if (hits === undefined) byRow[row] = [rule];
+    else hits.push(rule);
+  });
   return byRow;
 }
 

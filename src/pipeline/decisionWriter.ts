@@ -8,7 +8,7 @@ import { jsonString } from './serialise.ts';
 /** Scores are multiples of 10^−6 (policy), probabilities of 10^−9 (score.ts). */
 const scorePlaces = 6;
 const scoreScale = 10 ** scorePlaces;
-export const probabilityPlaces = 9;
+const probabilityPlaces = 9;
 export const probabilityScale = 10 ** probabilityPlaces;
 /** Room for every part of bounded length: ids, times, numbers. */
 const variableBytesMax = 256;

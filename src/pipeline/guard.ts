@@ -13,7 +13,9 @@ import {
 } from 'cockatiel';
 
 export type StageFailure = 'timeout' | 'open' | 'full' | 'failed';
-export type StageResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: StageFailure };
+export type StageResult<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: StageFailure };
 
 /** Failures in a row that open the breaker. */
 const failuresToOpen = 5;

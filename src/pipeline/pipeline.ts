@@ -157,9 +157,12 @@ export class Pipeline {
 
   #armDeadline(item: Item): void {
     if (item.deadlineMs === Number.POSITIVE_INFINITY) return;
-    const timer = setTimeout(() => {
-      if (!item.recording) item.settle(unavailable('deadline_exceeded'));
-    }, Math.max(0, item.deadlineMs - this.#options.clock.monotonicMs()));
+    const timer = setTimeout(
+      () => {
+        if (!item.recording) item.settle(unavailable('deadline_exceeded'));
+      },
+      Math.max(0, item.deadlineMs - this.#options.clock.monotonicMs()),
+    );
     void item.result.then(() => clearTimeout(timer));
   }
 

@@ -129,14 +129,21 @@ export interface DecisionSummary {
   readonly latencyMicros: { readonly p50: number; readonly p99: number };
   readonly series: readonly { readonly atMs: number; readonly decisions: number; readonly holds: number }[];
   readonly topRules: readonly { readonly id: string; readonly hits: number; readonly holds: number }[];
-  readonly labels: { readonly fraud: number; readonly fraudHeld: number; readonly legitimate: number; readonly legitimateHeld: number };
+  readonly labels: {
+    readonly fraud: number;
+    readonly fraudHeld: number;
+    readonly legitimate: number;
+    readonly legitimateHeld: number;
+  };
 }
 
 export interface AnalyticsStore {
   migrate(): Promise<void>;
   insertBlock(block: AnalyticsBlock): Promise<void>;
   /** Newest decidedAt first. `next` is the cursor of the following page. Rejects with AnalyticsUnavailable when the store is away. */
-  findDecisions(filter: DecisionFilter): Promise<{ readonly items: readonly DecisionListItem[]; readonly next: string | undefined }>;
+  findDecisions(
+    filter: DecisionFilter,
+  ): Promise<{ readonly items: readonly DecisionListItem[]; readonly next: string | undefined }>;
   /** Over decidedAt in [fromMs, toMs). */
   summary(tenantId: string, fromMs: number, toMs: number, bucketMs: number): Promise<DecisionSummary>;
   close(): Promise<void>;

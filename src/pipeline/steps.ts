@@ -43,8 +43,7 @@ export async function enrich(
   number: number,
   leftMs: number,
 ): Promise<void> {
-  const read = (): Promise<void> =>
-    tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number);
+  const read = (): Promise<void> => tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number);
   // A store in this process can neither hang nor lose a reply: the guard would only cost time.
   if (tools.velocity.inProcess === true) return read();
   const budgetMs = Math.min(bounds.velocityBudgetMs, leftMs / 2);
@@ -93,4 +92,3 @@ export function decide(tools: StepTools, tenantId: string, batch: Batch, items: 
     { decidedAtMs, latencyMicros },
   );
 }
-

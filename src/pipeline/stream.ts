@@ -55,7 +55,7 @@ export class StreamConsumer {
     while (!this.#stopping) {
       try {
         await this.#runUntilIdle();
-        if (!this.#stopping) await log.wait(topics.payments, idleWaitMs);
+        await log.wait(topics.payments, idleWaitMs);
       } catch (error) {
         this.#options.onFailure(error);
         await new Promise((resolve) => setTimeout(resolve, retryPauseMs));
@@ -92,7 +92,10 @@ export class StreamConsumer {
     return this.#options.log.poll(streamGroup, topics.payments, bounds.pollMessagesMax, from);
   }
 
-  #process(messages: readonly Message[], previous: Promise<unknown>): { durable: Promise<void>; enriched: Promise<void> } {
+  #process(
+    messages: readonly Message[],
+    previous: Promise<unknown>,
+  ): { durable: Promise<void>; enriched: Promise<void> } {
     const enriched = Promise.withResolvers<void>();
     return { durable: this.#decide(messages, previous, enriched.resolve), enriched: enriched.promise };
   }
@@ -112,7 +115,12 @@ export class StreamConsumer {
     }
     await this.#deadLetter(refused);
     const last = messages.at(-1) as Message;
-    const commit: Commit = { group: streamGroup, topic: topics.payments, partition: last.partition, nextOffset: last.offset + 1 };
+    const commit: Commit = {
+      group: streamGroup,
+      topic: topics.payments,
+      partition: last.partition,
+      nextOffset: last.offset + 1,
+    };
     const before = async (): Promise<void> => {
       await previous;
       const conflicts = items.flatMap((item, i) =>

@@ -70,7 +70,8 @@ export class ReleaseStore {
     const path = this.#path(id);
     if (!existsSync(path)) throw new Error(`no release ${id} in the data directory`);
     const stored = readJson(path) as StoredRelease;
-    if (releaseId(stored.bundle) !== id) throw new Error(`release ${id} was altered on disk: its content has another hash`);
+    if (releaseId(stored.bundle) !== id)
+      throw new Error(`release ${id} was altered on disk: its content has another hash`);
     return stored;
   }
 

@@ -5,7 +5,7 @@
  */
 import { openEmbedded } from '../../src/adapters/sqlite/open.ts';
 import { openJournalReader } from '../../src/adapters/sqlite/reader.ts';
-import { Payment } from '../../src/domain/payment.ts';
+import type { Payment } from '../../src/domain/payment.ts';
 import { createFeatureMatrix } from '../../src/features/frame.ts';
 import type { DecisionRecord } from '../../src/pipeline/ports.ts';
 import { topics } from '../../src/pipeline/ports.ts';

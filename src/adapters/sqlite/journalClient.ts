@@ -122,10 +122,10 @@ export class JournalClient {
 
   /** Writes out what waits and ends the thread. */
   async close(): Promise<void> {
-    if (!this.#closing && this.#broken === undefined) {
+    if (!this.#closing && this.failure === undefined) {
       this.#closing = true;
       if (this.queueDepth > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
-      if (this.#broken === undefined) this.#writeClose();
+      this.#writeClose();
     }
     await this.#closed.promise;
   }
@@ -158,6 +158,7 @@ export class JournalClient {
   }
 
   #writeClose(): void {
+    if (this.#broken !== undefined) return;
     const offset = this.#producer.reserve(headBytes);
     if (offset < 0) throw new Error('the ring is full though everything was answered');
     this.#writeHead(offset, { type: messageType.close, count: 0 }, 0);

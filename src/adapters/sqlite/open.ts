@@ -83,15 +83,26 @@ export interface Embedded {
 export async function openEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<Embedded> {
   mkdirSync(dataDir, { recursive: true });
   const lock = lockDirectory(dataDir);
+  /** What is open, in the order in which it was opened. */
+  const opened: Closable[] = [{ close: () => lock.release() }];
   try {
     prepareJournal(dataDir);
     const reader = new JournalReader(dataDir);
+    opened.push(reader);
     const clean = prepareState(dataDir, reader);
-    return await start(dataDir, options, reader, clean, () => lock.release());
+    return await start(dataDir, options, reader, clean, opened);
   } catch (error) {
-    lock.release();
+    await closeReversed(opened);
     throw error;
   }
+}
+
+interface Closable {
+  close(): Promise<void> | void;
+}
+
+async function closeReversed(opened: readonly Closable[]): Promise<void> {
+  for (const each of [...opened].reverse()) await each.close();
 }
 
 function prepareJournal(dataDir: string): void {
@@ -132,17 +143,20 @@ async function start(
   options: EmbeddedOptions,
   reader: JournalReader,
   cleanStart: boolean,
-  unlock: () => void,
+  opened: Closable[],
 ): Promise<Embedded> {
   const lastSeq = reader.lastSeq();
   const hash = createIdHash(reader.meta('idHashKey') ?? '');
   const index = new IdIndex(dataDir, reader, hash, lastSeq, options.filterBytesLeast ?? filterBytesMin);
+  opened.push(index);
   const state = new StateClient({ dataDir }, () => index.filled());
+  opened.push(state);
   const metaNumber = (name: StateMeta, missing: number): number => Number(state.meta(name) ?? missing);
   const hot = await recoverIds(reader, index, state, metaNumber('idsSeq', 0));
   const fill = index.filterToFill();
   if (fill !== undefined) state.fill(fill);
   const journal = new JournalClient({ dataDir, hot, pagesMax: options.journalPagesMax ?? 0 });
+  opened.push(journal);
   await journal.ready();
 
   const checkpoint = metaNumber('stamp', 0);
@@ -183,10 +197,7 @@ async function start(
       await journal.close();
       await flusher.close();
     } finally {
-      await state.close();
-      index.close();
-      reader.close();
-      unlock();
+      await closeReversed(opened);
     }
   }
 

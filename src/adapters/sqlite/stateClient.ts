@@ -73,7 +73,10 @@ export class StateClient {
   }
 
   #receive(message: FromState): void {
-    if (message.type === 'filled') return this.#onFilled();
+    if (message.type === 'filled') {
+      this.#onFilled();
+      return;
+    }
     const pending = this.#pending;
     this.#pending = undefined;
     if (message.type === 'done') pending?.resolve(message.tookMs);

@@ -96,10 +96,7 @@ describe('kill -9 of the whole process tree under HTTP load', () => {
       const onAnswer = (): void => {
         timer ??= setTimeout(() => up.process.kill('SIGKILL'), lifeMs);
       };
-      await Promise.all([
-        ...Array.from({ length: senders }, () => callUntilDead(up, next, book, onAnswer)),
-        up.dead,
-      ]);
+      await Promise.all([...Array.from({ length: senders }, () => callUntilDead(up, next, book, onAnswer)), up.dead]);
       clearTimeout(timer);
     }
     const decisions = await checkJournal(dataDirectory);

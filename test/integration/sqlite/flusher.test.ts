@@ -219,11 +219,11 @@ async function history(seed: number, steps: number): Promise<{ disk: Disk; check
 }
 
 async function finish(flusher: Flusher, state: SlowState, disk: Disk): Promise<void> {
-  let closed = false;
+  const progress = { closed: false };
   const closing = flusher.close().then(() => {
-    closed = true;
+    progress.closed = true;
   });
-  while (!closed) {
+  while (!progress.closed) {
     state.end(disk, true);
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -4,16 +4,30 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FastifyInstance } from 'fastify';
 import { createApi } from '../../../src/api/app.ts';
-import { errors } from '../../../src/domain/errors.ts';
+import { errors, isErrorCode } from '../../../src/domain/errors.ts';
 import { paymentFieldNames, requiredFieldCount } from '../../../src/domain/paymentFields.ts';
 import { fieldProblems } from '../../../src/domain/refusal.ts';
 import { paymentSchema } from '../../../src/domain/schemas.ts';
 import { createFakes } from './fakes.ts';
 
-type Json = Record<string, any>;
+interface Operation {
+  readonly responses: Readonly<Record<string, { readonly description: string }>>;
+}
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<
+      Record<
+        string,
+        { readonly properties: Record<string, { enum?: unknown }>; readonly additionalProperties?: boolean }
+      >
+    >;
+  };
+}
 
 let app: FastifyInstance;
-let document: Json;
+let document: OpenApi;
 beforeAll(async () => {
   app = await createApi(createFakes().options);
   document = (await app.inject({ url: '/openapi.json' })).json();
@@ -36,17 +50,16 @@ describe('the table of errors', () => {
   });
 
   test('is the list of codes in OpenAPI, and every code belongs to some call at its own status', () => {
-    expect(document['components'].schemas.Problem.properties.code.enum).toEqual(Object.keys(errors));
+    expect(document.components.schemas['Problem']?.properties['code']?.enum).toEqual(Object.keys(errors));
+    const responses = Object.values(document.paths)
+      .flatMap((methods) => Object.values(methods))
+      .flatMap((operation) => Object.entries(operation.responses));
     const seen = new Set<string>();
-    for (const path of Object.values<Json>(document['paths'])) {
-      for (const operation of Object.values<Json>(path)) {
-        for (const [status, response] of Object.entries<Json>(operation['responses'])) {
-          for (const [, code] of String(response['description']).matchAll(/`(\w+)`/g)) {
-            if (!(code! in errors)) continue;
-            expect([code, Number(status)]).toEqual([code, errors[code as keyof typeof errors].status]);
-            seen.add(code!);
-          }
-        }
+    for (const [status, { description }] of responses) {
+      for (const [, code] of description.matchAll(/`(\w+)`/g)) {
+        if (code === undefined || !isErrorCode(code)) continue;
+        expect([code, Number(status)]).toEqual([code, errors[code].status]);
+        seen.add(code);
       }
     }
     expect([...seen, ...anywhere].sort()).toEqual(expect.arrayContaining(Object.keys(errors).sort()));
@@ -62,8 +75,8 @@ describe('the table of errors', () => {
 
 describe('OpenAPI', () => {
   test('is 3.1, documents every call of the contract, and every reference resolves', () => {
-    expect(document['openapi']).toBe('3.1.0');
-    const calls = Object.entries<Json>(document['paths']).flatMap(([path, methods]) =>
+    expect(document.openapi).toBe('3.1.0');
+    const calls = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(calls).toEqual(
@@ -82,7 +95,7 @@ describe('OpenAPI', () => {
     );
     for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)) {
       const match = /^#\/components\/schemas\/(\w+)$/.exec(name!);
-      expect([name, match !== null && match[1]! in document['components'].schemas]).toEqual([name, true]);
+      expect([name, match !== null && match[1]! in document.components.schemas]).toEqual([name, true]);
     }
     expect(JSON.stringify(document)).not.toContain('"$id"');
   });
@@ -90,6 +103,6 @@ describe('OpenAPI', () => {
   test('shows the payment with the decoder’s fields', () => {
     expect(Object.keys(paymentSchema.properties)).toEqual([...paymentFieldNames]);
     expect(paymentSchema.required).toEqual(paymentFieldNames.slice(0, requiredFieldCount));
-    expect(document['components'].schemas.Payment.additionalProperties).toBe(false);
+    expect(document.components.schemas['Payment']?.additionalProperties).toBe(false);
   });
 });

@@ -177,7 +177,7 @@ describe('velocity features over random histories', () => {
       fc.property(fc.array(stepOf(amounts), { minLength: 150, maxLength: 260 }), (steps) => {
         expect(compare(steps, 2048, true)).toBe(0);
       }),
-      { numRuns: 25 },
+      { numRuns: 25, endOnFailure: true },
     );
   });
 
@@ -190,7 +190,7 @@ describe('velocity features over random histories', () => {
           compare(steps, ring, false);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 150, endOnFailure: true },
     );
   });
 });

@@ -59,11 +59,17 @@ beforeEach(() => {
   const memory = createVelocityMemory(release.features, {});
   velocity = {
     inProcess: true,
-    appendAndRead: (tenantId, payments, out, batch) =>
-      Promise.resolve(memory.appendAndRead(tenantId, payments, out, batch)),
-    retract: (tenantId, payment) => memory.retract(tenantId, payment),
-    markLabel: (tenantId, payment, fraud, batch) =>
-      Promise.resolve(memory.markLabel(tenantId, { payment, fraud }, batch)),
+    appendAndRead(tenantId, payments, out, batch) {
+      memory.appendAndRead(tenantId, payments, out, batch);
+      return Promise.resolve();
+    },
+    retract(tenantId, payment) {
+      memory.retract(tenantId, payment);
+    },
+    markLabel(tenantId, payment, fraud, batch) {
+      memory.markLabel(tenantId, { payment, fraud }, batch);
+      return Promise.resolve();
+    },
   };
   failures.length = 0;
   pipeline = makePipeline(velocity);
@@ -86,9 +92,9 @@ describe('the pipeline', () => {
     const result = await decide(bytes());
     expect(decisionOf(result)).toMatchObject({ paymentId: 'p-1', mode: 'live', degraded: [], releaseId: release.id });
     const recorded = store.records.get(`${tenant}/p-1`);
-    expect(result.kind === 'decided' && Buffer.from(result.decision).equals(Buffer.from(recorded?.decision ?? []))).toBe(
-      true,
-    );
+    expect(
+      result.kind === 'decided' && Buffer.from(result.decision).equals(Buffer.from(recorded?.decision ?? [])),
+    ).toBe(true);
     expect(feature('p-1', 'customer.count.1h')).toBe(1);
   });
 
