@@ -46,7 +46,7 @@ function startFailure(error: unknown): unknown {
 }
 
 function greet(address: string, environment: Environment, { madeKey }: Keys, demo: boolean): void {
-  const key = madeKey ?? '$HOLDFAST_API_KEY';
+  const key = madeKey ?? '$HOLDFAST_BOOTSTRAP_KEY';
   const login = madeKey === undefined ? `${address}/` : `${address}/#key=${madeKey}`;
   const keyLine = madeKey === undefined ? 'the one given as HOLDFAST_BOOTSTRAP_KEY' : madeKey;
   const payment = {
@@ -67,7 +67,7 @@ function greet(address: string, environment: Environment, { madeKey }: Keys, dem
       `  Payments  ${demo ? 'simulated, with fraud in them (stop that with --no-demo)' : 'none but yours'}`,
       '',
       '  Try one:',
-      `  curl -s ${address}/v1/decisions -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' \\`,
+      `  curl -s ${address}/v1/decisions -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' \\`,
       `    -d '${JSON.stringify(payment)}'`,
       '',
       '',

@@ -66,7 +66,9 @@ export class FoldedWindows {
       const inRecords = op.windowMs > 0 && evaluation.timeMs - op.delayMs - op.windowMs >= completeSinceMs;
       if (inRecords || (op.windowMs === 0 && op.code !== opCodes.sinceLast)) {
         values[at] = evaluation.valueOf(cell, op);
-        bounds[at] = 0;
+        // At the moment of the first event: it may be the first one, delivered again.
+        const perhapsFirst = op.code === opCodes.isFirst && evaluation.folded && evaluation.timeMs === cell.firstSeenMs;
+        bounds[at] = perhapsFirst && !evaluation.first ? 1 : 0;
         continue;
       }
       const estimate = op.code === opCodes.sinceLast ? this.#sinceLast(completeSinceMs) : this.#windowed(op);
@@ -102,16 +104,24 @@ export class FoldedWindows {
   #classify(fromMs: number, toMs: number): void {
     const cell = this.#cell;
     const knownFromMs = cell.bucketCount > 0 ? bucketStart(cell, cell.bucketAt(0)) - 1 : cell.completeSinceMs;
-    this.#unknown = cell.dropped && fromMs < knownFromMs;
+    this.#unknown = (cell.dropped && fromMs < knownFromMs) || this.#orderUnknown();
+    // Delivered again, a folded event must not count what came after it at the same moment; nobody knows which.
+    const atEvent = this.#evaluation.folded && toMs === this.#evaluation.timeMs;
     for (let b = 0; b < cell.bucketCount; b++) {
       const startMs = bucketStart(cell, cell.bucketAt(b));
       const endMs = bucketEnd(cell, cell.bucketAt(b));
       const outside = endMs <= fromMs || startMs > toMs;
-      const cut = !outside && (startMs <= fromMs || endMs > toMs);
+      const cut = !outside && (startMs <= fromMs || endMs > toMs || (atEvent && endMs === toMs));
       this.#cuts[b] = cut ? 1 : 0;
       const insideMs = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
       this.#shares[b] = outside ? 0 : cut ? insideMs / Math.max(1, endMs - startMs) : 1;
     }
+  }
+
+  /** Records at the moment of a folded event: whether they came before it is not known. */
+  #orderUnknown(): boolean {
+    const { folded, end, timeMs } = this.#evaluation;
+    return folded && end > 0 && this.#cell.timeAt(0) === timeMs;
   }
 
   #quantityAt(type: LaneType, mask: number, column = -1): number {
@@ -197,6 +207,7 @@ export class FoldedWindows {
     const value = this.#sum(op).value / this.#count(op).value;
     const cut = this.#cutAmounts();
     const { sum, count } = this.#whole(op);
+    if (count.low === 0) this.#unknown = true;
     const ends: number[] = [];
     if (count.low > 0) ends.push(sum.low / count.high, sum.high / count.low);
     else if (count.high > 0) ends.push(0, sum.high);
@@ -227,6 +238,8 @@ export class FoldedWindows {
     });
     const best = Math.min(known, perhaps);
     if (best === Number.POSITIVE_INFINITY) return exactly(Number.NaN);
+    // The window may also be empty, and the value missing: no distance says that.
+    if (known === Number.POSITIVE_INFINITY) this.#unknown = true;
     const worst = known === Number.POSITIVE_INFINITY ? farthest : known;
     return sign === 1 ? { value: best, low: best, high: worst } : { value: -best, low: -worst, high: -best };
   }
@@ -310,8 +323,9 @@ export class FoldedWindows {
       max = Math.max(max, view.getFloat64(at + maxAt, true));
       if (cut || bucketMaybe(this.#cell, at) > 0) sure = false;
     });
-    const count = this.#count(op).value;
+    const { value: count, low: surely } = this.#count(op);
     const sum = this.#sum(op).value;
+    if (surely === 0 && !sure) this.#unknown = true;
     if (sure) return exactly(count === 0 ? Number.NaN : standardDeviation(count, sum, squares.low, squares.high));
     // Popoviciu: no deviation is larger than half the range.
     const high = max > min ? (max - min) / 2 : 0;
@@ -342,8 +356,8 @@ export class FoldedWindows {
     }
     const b = bucketOf(cell, timeMs);
     if (b < 0) {
-      this.#unknown = cell.dropped;
-      return exactly(cell.dropped ? 0 : Number.NaN);
+      this.#unknown = !this.#evaluation.first;
+      return exactly(this.#evaluation.first ? Number.NaN : 0);
     }
     const startMs = bucketStart(cell, cell.bucketAt(b));
     if (timeMs > startMs) {
@@ -352,8 +366,8 @@ export class FoldedWindows {
     }
     if (b === 0) {
       // The oldest time that is known: either this event is the first, or another came at the same moment.
-      this.#unknown = cell.dropped;
-      return exactly(this.#evaluation.first && !cell.dropped ? Number.NaN : 0);
+      this.#unknown = !this.#evaluation.first;
+      return exactly(this.#evaluation.first ? Number.NaN : 0);
     }
     // Another event of the same moment may have come before; otherwise it is the end of the bucket before.
     const high = (timeMs - bucketEnd(cell, cell.bucketAt(b - 1))) / millisPerSecond;

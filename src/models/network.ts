@@ -125,7 +125,8 @@ function build(topology: Topology, inputs: number, weights: ReadonlyMap<string, 
     else if (layer.className === 'BatchNormalization')
       addAffine(building, batchNormalization(layer, building.width, weights));
     else if (layer.className === 'Rescaling') addAffine(building, rescaling(layer, building.width));
-    else if (layer.className === 'ReLU' && (layer.config['max_value'] ?? null) === null) addActivation(building, layer, 'relu');
+    else if (layer.className === 'ReLU' && (layer.config['max_value'] ?? null) === null)
+      addActivation(building, layer, 'relu');
     else if (layer.className === 'Activation') addActivation(building, layer, layer.config['activation']);
     else throw new Uncovered(`layer ${layer.name} is a ${layer.className}`);
   }

@@ -21,6 +21,7 @@ import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { registerSystemGauges } from './gauges.ts';
+import { warmUp } from './warmUp.ts';
 
 /** Resident bytes of velocity state before clean entities are put out of memory (they stay on disk). */
 const velocityResidentBytesMax = 2 ** 30;
@@ -30,7 +31,7 @@ export interface SystemOptions {
   readonly dataDirectory: string;
   readonly bundle: ReleaseBundle;
   readonly logger: Logger;
-  /** Without it, no analytics process is started and lists of decisions answer 503. */
+  /** Without it, the analytics process serves what it has and takes in nothing new. */
   readonly analytics: boolean;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
@@ -60,9 +61,9 @@ function dependenciesOf(embedded: Embedded, analytics: AnalyticsChild, pipeline:
       ? { name: 'journal', state: 'up' }
       : { name: 'journal', state: 'degraded', detail: lastError },
     // Decisions do not need it: away it is a degradation of the reports, never a reason to refuse payments.
-    child.state === 'up'
+    child.state === 'up' && child.lastError === undefined
       ? { name: 'analytics', state: 'up', detail: `${child.lagRows} rows behind` }
-      : { name: 'analytics', state: 'degraded', detail: child.state },
+      : { name: 'analytics', state: 'degraded', detail: child.lastError ?? child.state },
     ...stages,
   ];
 }
@@ -82,6 +83,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { logger, dataDirectory } = options;
   const releases = new ReleaseStore(dataDirectory);
   const release = await releases.add(options.bundle);
+  warmUp(release, systemClock.nowMs());
   const embedded = await openEmbedded(dataDirectory);
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);

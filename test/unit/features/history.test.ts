@@ -7,7 +7,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createVelocityMemory } from '../../../src/adapters/memory/velocity.ts';
 import type { Payment } from '../../../src/domain/payment.ts';
+import { lateExactMs } from '../../../src/features/compaction.ts';
 import type { FeatureDefinitions } from '../../../src/features/definitions.ts';
+import { unboundedBound } from '../../../src/features/derived.ts';
 import { createFeatureMatrix } from '../../../src/features/frame.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
 import type { VelocityMemory } from '../../../src/features/types.ts';
@@ -101,8 +103,8 @@ const stepOf = (amount: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('reload' as const) }) },
   );
 
-/** Runs a history through both; answers how many values were inexact. */
-function compare(steps: readonly Step[], ringEventsMax: number, anyRetract: boolean): number {
+/** Runs a history through both. `overflows`: the ring is so small that values may be inexact for any payment. */
+function compare(steps: readonly Step[], ringEventsMax: number, overflows: boolean): void {
   const program = compileFeatures(definitions(ringEventsMax));
   const oracle = new Oracle(definitions(ringEventsMax), filters);
   const out = createFeatureMatrix(program.names.length, 1);
@@ -110,7 +112,6 @@ function compare(steps: readonly Step[], ringEventsMax: number, anyRetract: bool
   const stored = new Map<string, { key: Uint8Array; bytes: Uint8Array }>();
   const known: Payment[] = [];
   let newestMs = startMs;
-  let inexact = 0;
   const append = (payment: Payment, batch: number): void => {
     const expected = oracle.append(payment);
     out.values.fill(-1);
@@ -120,8 +121,9 @@ function compare(steps: readonly Step[], ringEventsMax: number, anyRetract: bool
       const bound = out.bounds[i] as number;
       const name = `${program.names[i]} of ${payment.paymentId}: ${value} ± ${bound}, truly ${truth}`;
       if (bound > 0) {
-        inexact++;
-        if (!Number.isNaN(truth)) expect(Math.abs(truth - value) <= bound * (1 + 1e-12), name).toBe(true);
+        // With room in the ring only a payment more than a day late may miss what was forgotten.
+        expect(overflows || newestMs - payment.occurredAtMs > lateExactMs, name).toBe(true);
+        if (bound < unboundedBound && !Number.isNaN(truth)) expect(Math.abs(truth - value) <= bound * (1 + 1e-12), name).toBe(true);
       } else if (name.includes('.stddev.') && !Number.isNaN(truth)) {
         expect(Math.abs(truth - value) <= 1e-9 * truth, name).toBe(true);
       } else expect(Object.is(value, truth), name).toBe(true);
@@ -144,20 +146,20 @@ function compare(steps: readonly Step[], ringEventsMax: number, anyRetract: bool
     else if (step.kind !== 'retract') {
       oracle.label(picked, step.kind === 'fraud');
       memory.markLabel('default', { payment: picked, fraud: step.kind === 'fraud' }, i);
-    } else if (anyRetract || picked.occurredAtMs === newestMs) {
+    } else if (known.indexOf(picked) >= known.length - 5 && newestMs - picked.occurredAtMs <= lateExactMs / 24) {
+      // Taken back is what was just appended and then not recorded.
       oracle.retract(picked);
       memory.retract('default', picked);
       known.splice(known.indexOf(picked), 1);
     }
   });
-  return inexact;
 }
 
 describe('velocity features over random histories', () => {
   it('equal the naive oracle while everything is in the ring', () => {
     fc.assert(
       fc.property(fc.array(stepOf(amounts), { maxLength: 60 }), (steps) => {
-        expect(compare(steps, 2048, true)).toBe(0);
+        compare(steps, 2048, false);
       }),
       { numRuns: 200 },
     );
@@ -166,7 +168,7 @@ describe('velocity features over random histories', () => {
   it('equal it for amounts up to 9e15', () => {
     fc.assert(
       fc.property(fc.array(stepOf(wideAmounts), { maxLength: 60 }), (steps) => {
-        expect(compare(steps, 2048, true)).toBe(0);
+        compare(steps, 2048, false);
       }),
       { numRuns: 100 },
     );
@@ -175,7 +177,7 @@ describe('velocity features over random histories', () => {
   it('equal it for dense entities, which keep running totals', () => {
     fc.assert(
       fc.property(fc.array(stepOf(amounts), { minLength: 150, maxLength: 260 }), (steps) => {
-        expect(compare(steps, 2048, true)).toBe(0);
+        compare(steps, 2048, false);
       }),
       { numRuns: 25, endOnFailure: true },
     );
@@ -187,7 +189,7 @@ describe('velocity features over random histories', () => {
         fc.array(stepOf(wideAmounts), { minLength: 20, maxLength: 150 }),
         fc.integer({ min: 8, max: 64 }),
         (steps, ring) => {
-          compare(steps, ring, false);
+          compare(steps, ring, true);
         },
       ),
       { numRuns: 150, endOnFailure: true },
