@@ -4,11 +4,25 @@ import type { FastifyInstance } from 'fastify';
 import { apiBounds } from './bounds.ts';
 import { ProblemError } from './problem.ts';
 
+/** How often connections that became idle are looked for while the server closes. */
+const sweepMs = 50;
+
+/**
+ * Closes what became idle since the close began: without it, a kept-alive connection whose last request was in hand
+ * then would hold the server until its keep-alive ran out.
+ */
+function closeConnectionsAsTheyIdle({ server }: FastifyInstance): void {
+  if (!server.listening) return;
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
+  server.once('close', () => clearInterval(sweep));
+}
+
 /** While the server closes, requests on open connections are refused: their client should go elsewhere. */
 export function refuseWhileClosing(app: FastifyInstance): void {
   let closing = false;
   app.addHook('preClose', (done) => {
     closing = true;
+    closeConnectionsAsTheyIdle(app);
     done();
   });
   app.addHook('onRequest', (_request, reply, done) => {

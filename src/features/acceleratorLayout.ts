@@ -9,6 +9,8 @@ import { type EntityPlan, type Lane, laneTypes, type LaneType } from './plan.ts'
  * prefix sums (capacity + 1 each) · per distinct index: previous + 1, next (u16 a record) and a table of last + 1.
  */
 export const acceleratorHeadBytes = 4;
+/** Stands for "no record" where the accelerator names one. */
+export const noRecord = 0xffff;
 /** An entity gets an accelerator with its so-manieth record; below, walking the records is as fast. */
 export const acceleratedRecordsMin = 48;
 /** Table slots a record; the table is at most half full. */

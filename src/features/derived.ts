@@ -50,8 +50,8 @@ export function writeDerived(
   bounds: Float64Array,
   at: number,
 ): void {
-  const value = (i: number): number => (i === undefined || i < 0 ? amountMinor : (values[at + i] as number));
-  const bound = (i: number): number => (i === undefined || i < 0 ? 0 : (bounds[at + i] as number));
+  const value = (i: number): number => (i < 0 ? amountMinor : (values[at + i] as number));
+  const bound = (i: number): number => (i < 0 ? 0 : (bounds[at + i] as number));
   const [i = -1, j = -1, k = -1] = op.operands;
   const a = value(i);
   const b = value(j);

@@ -8,7 +8,6 @@ import {
   bucketLabels,
   bucketLoose,
   bucketMaybe,
-  bucketMaybeSum,
   bucketOf,
   bucketStart,
   distinctHighAt,
@@ -16,10 +15,12 @@ import {
   pairHigh,
   pairLow,
 } from './buckets.ts';
+import { BucketWindow } from './bucketWindow.ts';
 import { unboundedBound } from './derived.ts';
+import { boundOf, type Estimate, exactly, roundingShare } from './estimate.ts';
 import type { Evaluation } from './evaluation.ts';
-import { fraudBit, laneTypes, type LaneType, type Op, opCodes } from './plan.ts';
-import { amountWidths, bucketsMax, type StateCell } from './state.ts';
+import { fraudBit, laneTypes, type Op, opCodes } from './plan.ts';
+import { amountWidths, type StateCell } from './state.ts';
 import { standardDeviation } from './stddev.ts';
 
 /**
@@ -30,36 +31,16 @@ import { standardDeviation } from './stddev.ts';
 const two32 = 4294967296;
 const millisPerSecond = 1000;
 
-/** An interval that is known to hold the truth, and the value reported. */
-interface Estimate {
-  value: number;
-  low: number;
-  high: number;
-}
-
-function exactly(value: number): Estimate {
-  return { value, low: value, high: value };
-}
-
-/** The bound of a value in an interval: its distance to the farther end. */
-function boundOf({ value, low, high }: Estimate): number {
-  if (Number.isNaN(value)) return unboundedBound;
-  const bound = Math.max(high - value, value - low, 0);
-  return Number.isFinite(bound) ? bound : unboundedBound;
-}
-
 export class FoldedWindows {
-  readonly #shares = new Float64Array(bucketsMax + 4);
-  readonly #cuts = new Uint8Array(bucketsMax + 4);
+  readonly #window = new BucketWindow();
   #cell!: StateCell;
   #evaluation!: Evaluation;
-  #mask = 0;
-  #unknown = false;
 
   /** Writes all features of the plan, with bounds. */
   write(cell: StateCell, evaluation: Evaluation, values: Float64Array, bounds: Float64Array, row: number): void {
     this.#cell = cell;
     this.#evaluation = evaluation;
+    this.#window.open(cell, evaluation);
     const completeSinceMs = cell.completeSinceMs;
     for (const op of evaluation.plan.ops) {
       const at = row + op.feature;
@@ -73,19 +54,18 @@ export class FoldedWindows {
       }
       const estimate = op.code === opCodes.sinceLast ? this.#sinceLast(completeSinceMs) : this.#windowed(op);
       values[at] = estimate.value;
-      bounds[at] = this.#unknown ? unboundedBound : boundOf(estimate);
+      bounds[at] = this.#window.unknown ? unboundedBound : boundOf(estimate);
     }
   }
 
   #windowed(op: Op): Estimate {
     const toMs = this.#evaluation.timeMs - op.delayMs;
-    this.#mask = op.mask;
-    this.#classify(toMs - op.windowMs, toMs);
+    this.#window.classify(op.mask, toMs - op.windowMs, toMs);
     switch (op.code) {
       case opCodes.count:
-        return this.#count(op);
+        return this.#window.count(op);
       case opCodes.sum:
-        return this.#sum(op);
+        return this.#window.sum(op);
       case opCodes.mean:
         return this.#mean(op);
       case opCodes.min:
@@ -100,114 +80,11 @@ export class FoldedWindows {
     }
   }
 
-  /** For each bucket the share of it inside the window, and whether the window cuts it. */
-  #classify(fromMs: number, toMs: number): void {
-    const cell = this.#cell;
-    const knownFromMs = cell.bucketCount > 0 ? bucketStart(cell, cell.bucketAt(0)) - 1 : cell.completeSinceMs;
-    this.#unknown = (cell.dropped && fromMs < knownFromMs) || this.#orderUnknown();
-    // Delivered again, a folded event must not count what came after it at the same moment; nobody knows which.
-    const atEvent = this.#evaluation.folded && toMs === this.#evaluation.timeMs;
-    for (let b = 0; b < cell.bucketCount; b++) {
-      const startMs = bucketStart(cell, cell.bucketAt(b));
-      const endMs = bucketEnd(cell, cell.bucketAt(b));
-      const outside = endMs <= fromMs || startMs > toMs;
-      const cut = !outside && (startMs <= fromMs || endMs > toMs || (atEvent && endMs === toMs));
-      this.#cuts[b] = cut ? 1 : 0;
-      const insideMs = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
-      this.#shares[b] = outside ? 0 : cut ? insideMs / Math.max(1, endMs - startMs) : 1;
-    }
-  }
-
-  /** Records at the moment of a folded event: whether they came before it is not known. */
-  #orderUnknown(): boolean {
-    const { folded, end, timeMs } = this.#evaluation;
-    return folded && end > 0 && this.#cell.timeAt(0) === timeMs;
-  }
-
-  #quantityAt(type: LaneType, mask: number, column = -1): number {
-    const { plan } = this.#cell;
-    return plan.quantityAt[
-      plan.quantities.findIndex((q) => q.type === type && q.mask === mask && q.column === column)
-    ] as number;
-  }
-
-  /** Calls back for each bucket that is at least partly in the window. */
-  #each(visit: (at: number, share: number, cut: boolean) => void): void {
-    for (let b = 0; b < this.#cell.bucketCount; b++) {
-      const share = this.#shares[b] as number;
-      if (share > 0 || this.#cuts[b] === 1) visit(this.#cell.bucketAt(b), share, this.#cuts[b] === 1);
-    }
-  }
-
-  #eventsOf(at: number): number {
-    if (this.#mask === 0) return bucketEvents(this.#cell, at);
-    return this.#cell.view.getUint32(at + this.#quantityAt(laneTypes.count, this.#mask), true);
-  }
-
-  #count(op: Op): Estimate {
-    const total = exactly(this.#evaluation.countOf(op));
-    this.#each((at, share, cut) => {
-      const events = this.#eventsOf(at);
-      total.value += Math.round(share * events);
-      total.low += cut ? 0 : Math.max(0, events - bucketMaybe(this.#cell, at));
-      total.high += events;
-    });
-    return total;
-  }
-
-  #sum(op: Op): Estimate {
-    const { view } = this.#cell;
-    const quantityAt = this.#quantityAt(laneTypes.sum, this.#mask);
-    let low = this.#evaluation.results[op.slot] as number;
-    let high = this.#evaluation.results[op.slot + 1] as number;
-    const partly = exactly(0);
-    this.#each((at, share, cut) => {
-      if (!cut) {
-        low += pairLow(view, at + quantityAt);
-        high += pairHigh(view, at + quantityAt);
-        partly.low -= bucketMaybeSum(this.#cell, at);
-        return;
-      }
-      const sum = pairHigh(view, at + quantityAt) * two32 + pairLow(view, at + quantityAt);
-      partly.value += Math.round(share * sum);
-      partly.high += sum;
-    });
-    const known = high * two32 + low;
-    return { value: known + partly.value, low: Math.max(0, known + partly.low), high: known + partly.high };
-  }
-
-  /** Smallest and largest amount of the buckets the window cuts, and how many events they hold. */
-  #cutAmounts(): { events: number; min: number; max: number } {
-    const { view } = this.#cell;
-    const cut = { events: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
-    const minAt = this.#quantityAt(laneTypes.min, 0);
-    const maxAt = this.#quantityAt(laneTypes.max, 0);
-    this.#each((at, _share, isCut) => {
-      if (!isCut) return;
-      cut.events += this.#eventsOf(at);
-      cut.min = Math.min(cut.min, view.getFloat64(at + minAt, true));
-      cut.max = Math.max(cut.max, view.getFloat64(at + maxAt, true));
-    });
-    return cut;
-  }
-
-  /** Sum and count of what is wholly inside, each with what perhaps counted twice taken off for the low end. */
-  #whole(op: Op): { sum: Estimate; count: Estimate } {
-    const cuts = this.#cuts.slice();
-    this.#cuts.forEach((cut, b) => {
-      if (cut === 1) this.#shares[b] = 0;
-    });
-    this.#cuts.fill(0);
-    const whole = { sum: this.#sum(op), count: this.#count(op) };
-    this.#cuts.set(cuts);
-    return whole;
-  }
-
   #mean(op: Op): Estimate {
-    const value = this.#sum(op).value / this.#count(op).value;
-    const cut = this.#cutAmounts();
-    const { sum, count } = this.#whole(op);
-    if (count.low === 0) this.#unknown = true;
+    const value = this.#window.sum(op).value / this.#window.count(op).value;
+    const cut = this.#window.cutAmounts();
+    const { sum, count } = this.#window.whole(op);
+    if (count.low === 0) this.#window.unknown = true;
     const ends: number[] = [];
     if (count.low > 0) ends.push(sum.low / count.high, sum.high / count.low);
     else if (count.high > 0) ends.push(0, sum.high);
@@ -216,19 +93,21 @@ export class FoldedWindows {
       ends.push((sum.low + cut.events * cut.min) / (count.high + cut.events));
       ends.push((sum.high + cut.events * cut.max) / (count.low + cut.events));
     }
-    return { value, low: Math.min(...ends, value), high: Math.max(...ends, value) };
+    const low = Math.min(...ends, value);
+    const high = Math.max(...ends, value);
+    return low === high ? exactly(value) : { value, low: low * (1 - roundingShare), high: high * (1 + roundingShare) };
   }
 
   #extreme(op: Op): Estimate {
     const sign = op.code === opCodes.min ? 1 : -1;
     const { view } = this.#cell;
-    const quantityAt = this.#quantityAt(op.code === opCodes.min ? laneTypes.min : laneTypes.max, op.mask);
-    const farAt = this.#quantityAt(op.code === opCodes.min ? laneTypes.max : laneTypes.min, 0);
+    const quantityAt = this.#window.quantityAt(op.code === opCodes.min ? laneTypes.min : laneTypes.max, op.mask);
+    const farAt = this.#window.quantityAt(op.code === opCodes.min ? laneTypes.max : laneTypes.min, 0);
     const ring = this.#evaluation.results[op.slot] as number;
     let known = Number.isNaN(ring) ? Number.POSITIVE_INFINITY : sign * ring;
     let perhaps = Number.POSITIVE_INFINITY;
     let farthest = Number.NEGATIVE_INFINITY;
-    this.#each((at, _share, cut) => {
+    this.#window.each((at, _share, cut) => {
       const extreme = sign * view.getFloat64(at + quantityAt, true);
       if (!cut && !bucketLoose(this.#cell, at)) known = Math.min(known, extreme);
       else {
@@ -239,20 +118,20 @@ export class FoldedWindows {
     const best = Math.min(known, perhaps);
     if (best === Number.POSITIVE_INFINITY) return exactly(Number.NaN);
     // The window may also be empty, and the value missing: no distance says that.
-    if (known === Number.POSITIVE_INFINITY) this.#unknown = true;
+    if (known === Number.POSITIVE_INFINITY) this.#window.unknown = true;
     const worst = known === Number.POSITIVE_INFINITY ? farthest : known;
     return sign === 1 ? { value: best, low: best, high: worst } : { value: -best, low: -worst, high: -best };
   }
 
   #distinct(op: Op): Estimate {
     const { view } = this.#cell;
-    const quantityAt = this.#quantityAt(laneTypes.distinct, op.mask, op.column);
+    const quantityAt = this.#window.quantityAt(laneTypes.distinct, op.mask, op.column);
     const ring = this.#evaluation.results[op.slot] as number;
     const bits = this.#recordBits(op);
     const sure = new Uint8Array(bitmapBits / 8);
     let low = ring;
     let high = ring;
-    this.#each((at, _share, cut) => {
+    this.#window.each((at, _share, cut) => {
       const from = at + quantityAt;
       high += view.getUint32(from + distinctHighAt, true);
       const surely = !cut && !bucketLoose(this.#cell, at);
@@ -287,15 +166,15 @@ export class FoldedWindows {
 
   #fraudRate(op: Op): Estimate {
     const { view } = this.#cell;
-    const quantityAt = this.#quantityAt(laneTypes.count, op.mask | fraudBit);
-    const count = this.#count(op);
+    const quantityAt = this.#window.quantityAt(laneTypes.count, op.mask | fraudBit);
+    const count = this.#window.count(op);
     const fraud = exactly(this.#evaluation.results[op.slot] as number);
-    this.#each((at, share, cut) => {
+    this.#window.each((at, share, cut) => {
       const labelled = view.getUint32(at + quantityAt, true);
       const unsure = bucketLabels(this.#cell, at);
       fraud.value += share * labelled;
       fraud.low += cut ? 0 : Math.max(0, labelled - unsure - bucketMaybe(this.#cell, at));
-      fraud.high += Math.min(labelled + unsure, this.#eventsOf(at));
+      fraud.high += Math.min(labelled + unsure, this.#window.eventsOf(at));
     });
     const value = count.value === 0 ? 0 : Math.min(1, fraud.value / count.value);
     const low = count.high === 0 || count.low === 0 ? 0 : fraud.low / count.high;
@@ -306,7 +185,7 @@ export class FoldedWindows {
   #deviation(op: Op): Estimate {
     const { view, amountBytes } = this.#cell;
     const wide = amountBytes === amountWidths.wide;
-    const squaresAt = this.#quantityAt(laneTypes.squares, this.#mask);
+    const squaresAt = this.#window.quantityAt(laneTypes.squares, op.mask);
     const squares = { low: 0, high: 0 };
     if (!wide) {
       squares.low = this.#evaluation.results[op.squaresSlot] as number;
@@ -314,18 +193,18 @@ export class FoldedWindows {
     }
     let sure = !wide;
     let [min, max] = this.#recordExtremes(op);
-    const minAt = this.#quantityAt(laneTypes.min, 0);
-    const maxAt = this.#quantityAt(laneTypes.max, 0);
-    this.#each((at, share, cut) => {
+    const minAt = this.#window.quantityAt(laneTypes.min, 0);
+    const maxAt = this.#window.quantityAt(laneTypes.max, 0);
+    this.#window.each((at, share, cut) => {
       squares.low += share * pairLow(view, at + squaresAt);
       squares.high += share * pairHigh(view, at + squaresAt);
       min = Math.min(min, view.getFloat64(at + minAt, true));
       max = Math.max(max, view.getFloat64(at + maxAt, true));
       if (cut || bucketMaybe(this.#cell, at) > 0) sure = false;
     });
-    const { value: count, low: surely } = this.#count(op);
-    const sum = this.#sum(op).value;
-    if (surely === 0 && !sure) this.#unknown = true;
+    const { value: count, low: surely } = this.#window.count(op);
+    const sum = this.#window.sum(op).value;
+    if (surely === 0 && !sure) this.#window.unknown = true;
     if (sure) return exactly(count === 0 ? Number.NaN : standardDeviation(count, sum, squares.low, squares.high));
     // Popoviciu: no deviation is larger than half the range.
     const high = max > min ? (max - min) / 2 : 0;
@@ -349,14 +228,14 @@ export class FoldedWindows {
   #sinceLast(completeSinceMs: number): Estimate {
     const { timeMs, end } = this.#evaluation;
     const cell = this.#cell;
-    this.#unknown = false;
+    this.#window.unknown = false;
     if (!this.#evaluation.folded) {
       const previousMs = end > 1 ? cell.timeAt(end - 2) : completeSinceMs;
       return exactly((timeMs - previousMs) / millisPerSecond);
     }
     const b = bucketOf(cell, timeMs);
     if (b < 0) {
-      this.#unknown = !this.#evaluation.first;
+      this.#window.unknown = !this.#evaluation.first;
       return exactly(this.#evaluation.first ? Number.NaN : 0);
     }
     const startMs = bucketStart(cell, cell.bucketAt(b));
@@ -366,7 +245,7 @@ export class FoldedWindows {
     }
     if (b === 0) {
       // The oldest time that is known: either this event is the first, or another came at the same moment.
-      this.#unknown = !this.#evaluation.first;
+      this.#window.unknown = !this.#evaluation.first;
       return exactly(this.#evaluation.first ? Number.NaN : 0);
     }
     // Another event of the same moment may have come before; otherwise it is the end of the bucket before.

@@ -20,10 +20,10 @@ function lintFilters(filters: Readonly<Record<string, FilterDefinition>>): Defin
   for (const [name, filter] of Object.entries(filters)) {
     for (const [field, condition] of Object.entries(filter)) {
       const at = `/filters/${name}/${field}`;
-      if ('min' in condition && 'max' in condition && Number(condition.min) > Number(condition.max)) {
+      if ('min' in condition && 'max' in condition && condition.min > condition.max) {
         problems.push({ pointer: at, message: `min ${condition.min} is above max ${condition.max}: nothing can pass` });
       }
-      if ('present' in condition && condition.present === false && 'in' in condition) {
+      if ('present' in condition && !condition.present && 'in' in condition) {
         problems.push({ pointer: at, message: 'a field that must be absent cannot be one of a list' });
       }
     }

@@ -33,8 +33,11 @@ export interface VelocityMemory {
   appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix, batch: number): void;
   /** Takes a payment out again that was appended but not recorded (deadline passed before it was durable). */
   retract(tenantId: string, payment: Payment): void;
-  /** Sets (or changes) the label of a payment that was appended; repeated calls change nothing more. */
-  markLabel(tenantId: string, label: VelocityLabel, batch: number): void;
+  /**
+   * Sets (or changes) the label of a payment that was appended; repeated calls change nothing more. With `wanted` only
+   * of the entities whose key it says so: for recovery, as with `reappend`.
+   */
+  markLabel(tenantId: string, label: VelocityLabel, batch: number, wanted?: (key: Uint8Array) => boolean): void;
   /**
    * Copies out up to `max` entities changed since they were last taken, oldest change first, whose last change belongs
    * to a batch ≤ `recordedBatch`; the others stay dirty.

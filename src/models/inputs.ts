@@ -6,11 +6,13 @@ import type { InputTransform, ModelCard, ModelInput } from './types.ts';
 
 const transforms: ReadonlySet<unknown> = new Set<InputTransform>(['none', 'signedLog1p']);
 
+/** Keeps the type, which Array.isArray would turn into any. */
+const isList = (value: readonly ModelInput[]): boolean => Array.isArray(value);
+
 /** The inputs as a trusted list. @throws ModelError where the card's list is not one. */
 export function checkInputs(card: ModelCard): readonly ModelInput[] {
-  const inputs: readonly (Partial<ModelInput> | null)[] = card.inputs;
-  if (!Array.isArray(inputs) || inputs.length === 0)
-    throw new ModelError('model_inputs', 'The model card lists no inputs.');
+  const { inputs } = card;
+  if (!isList(inputs) || inputs.length === 0) throw new ModelError('model_inputs', 'The model card lists no inputs.');
   if (inputs.length > modelInputsMax) {
     throw new ModelError(
       'model_too_large',

@@ -86,8 +86,14 @@ export class ForgetfulMemory implements VelocityMemory {
     }
   }
 
-  markLabel(tenantId: string, { payment, fraud }: VelocityLabel, batch: number): void {
+  markLabel(
+    tenantId: string,
+    { payment, fraud }: VelocityLabel,
+    batch: number,
+    wanted?: (key: Uint8Array) => boolean,
+  ): void {
     for (const key of keysOf(tenantId, payment)) {
+      if (wanted?.(bytesOf(key)) === false) continue;
       const { newest, folded } = this.#entity(key);
       for (const event of [...newest, ...folded]) {
         if (event.id !== payment.paymentId || event.fraud === fraud) continue;

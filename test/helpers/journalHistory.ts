@@ -30,11 +30,12 @@ export function paymentJson(
   card: number,
   terminal: number,
   amountMinor: number,
+  minute = 0,
 ): { payment: Payment; json: Uint8Array } {
   const json = Buffer.from(
     JSON.stringify({
       paymentId,
-      occurredAt: '2026-01-05T10:00:00.000Z',
+      occurredAt: `2026-01-05T10:${String(minute).padStart(2, '0')}:00.000Z`,
       amountMinor,
       currency: 'EUR',
       customerId: `C${customer}`,

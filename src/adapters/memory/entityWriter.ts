@@ -52,9 +52,9 @@ export class EntityWriter {
       this.#evaluate(known);
       return false;
     }
-    if (cell.folded && timeMs <= cell.completeSinceMs) return this.#appendFolded(facts);
     this.#makeRoom(facts);
-    // Making room may have folded records away.
+    // Making room may have folded records away, up to beyond the payment's own time.
+    if (cell.folded && timeMs <= cell.completeSinceMs) return this.#appendFolded(facts);
     const position = cell.upperBound(timeMs);
     this.#insert(position, facts);
     this.#seen(timeMs);
@@ -158,7 +158,6 @@ export class EntityWriter {
       return true;
     }
     // Its time was dropped: as a record for the moment, so that its own windows hold at least itself.
-    this.#makeRoom(facts);
     this.#invalidate();
     const position = cell.upperBound(timeMs);
     openRecord(cell, position);

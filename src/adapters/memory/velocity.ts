@@ -118,14 +118,13 @@ class MemoryVelocity implements VelocityMemory {
     this.#change(tenantId, payment, this.#newestBatch, (writer) => writer.retract(this.#facts));
   }
 
-  markLabel(tenantId: string, label: VelocityLabel, batch: number): void {
+  markLabel(tenantId: string, label: VelocityLabel, batch: number, wanted?: (key: Uint8Array) => boolean): void {
     this.#newestBatch = Math.max(this.#newestBatch, batch);
-    this.#change(
-      tenantId,
-      label.payment,
-      batch,
-      (writer) => writer.plan.hasLabel && writer.label(this.#facts, label.fraud),
-    );
+    const tenant = this.#tenant(tenantId);
+    this.#change(tenantId, label.payment, batch, (writer) => {
+      if (!writer.plan.hasLabel || wanted?.(this.#keyOf(tenant, writer.plan)) === false) return false;
+      return writer.label(this.#facts, label.fraud);
+    });
   }
 
   /** Applies a change to every entity the payment touches and that is there. */

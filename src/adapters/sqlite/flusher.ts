@@ -7,6 +7,8 @@
  * often is then stored once for many changes.
  */
 import type { VelocityMemory } from '../../features/types.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { checkpointMeta } from './checkpoint.ts';
 import { HeldCopies, heldMax } from './heldCopies.ts';
 import type { StampLedger } from './stamps.ts';
 import type { Flush, PackedEntity, StateMeta, ToState } from './stateProtocol.ts';
@@ -51,9 +53,8 @@ export interface FlusherOptions {
   readonly pace: FlushPace;
   readonly state: FlushTarget;
   readonly ledger: StampLedger;
-  /** The stored checkpoint. */
-  readonly checkpoint: number;
-  readonly replayFromSeq: number;
+  /** The stored one. */
+  readonly checkpoint: Pick<Checkpoint, 'stamp' | 'replayFromSeq'>;
   /** Called when every id through that seq is in the index. */
   readonly onIndexed: (seq: number) => void;
 }
@@ -86,8 +87,8 @@ export class Flusher {
 
   constructor(options: FlusherOptions) {
     this.#options = options;
-    this.#checkpoint = options.checkpoint;
-    this.#replayFromSeq = options.replayFromSeq;
+    this.#checkpoint = options.checkpoint.stamp;
+    this.#replayFromSeq = options.checkpoint.replayFromSeq;
     this.#timer = setInterval(() => this.#tick(), options.pace.tickMs);
     this.#timer.unref();
   }
@@ -195,11 +196,8 @@ export class Flusher {
     const replayFromSeq = this.#memory === undefined ? this.#replayFromSeq : ledger.replayFrom(checkpoint);
     const meta: [StateMeta, string][] = [
       ['idsSeq', String(lastSeq)],
-      ['stamp', String(checkpoint)],
-      ['replayFromSeq', String(replayFromSeq)],
-      // A stored entity may have a stamp of which no journal row came; it must not be given again.
-      ['lastStamp', String(ledger.last)],
       ['clean', '0'],
+      ...checkpointMeta({ stamp: checkpoint, replayFromSeq, lastStamp: ledger.last }),
     ];
     try {
       this.#lastTookMs = await state.run(flushOf(ids, entities, meta));

@@ -5,6 +5,7 @@ import { topics } from '../../pipeline/ports.ts';
 import { journalPath, openWriter, statePath } from './connection.ts';
 import { SqliteDecisionStore } from './decisionStore.ts';
 import { SqliteEventLog } from './eventLog.ts';
+import { readCheckpoint } from './checkpoint.ts';
 import { defaultPace, type FlushPace, Flusher } from './flusher.ts';
 import { filterBytesMin } from './idFilter.ts';
 import { createIdHash } from './idHash.ts';
@@ -19,7 +20,6 @@ import { replayJournal } from './recovery.ts';
 import { journalMigrations, migrate, stateMigrations } from './schema.ts';
 import { StampLedger } from './stamps.ts';
 import { StateClient } from './stateClient.ts';
-import type { StateMeta } from './stateProtocol.ts';
 import { createEmbeddedVelocity, LabelStamps } from './velocity.ts';
 
 export { DataDirectoryInUse } from './lock.ts';
@@ -151,24 +151,20 @@ async function start(
   opened.push(index);
   const state = new StateClient({ dataDir }, () => index.filled());
   opened.push(state);
-  const metaNumber = (name: StateMeta, missing: number): number => Number(state.meta(name) ?? missing);
-  const hot = await recoverIds(reader, index, state, metaNumber('idsSeq', 0));
+  const hot = await recoverIds(reader, index, state, Number(state.meta('idsSeq') ?? 0));
   const fill = index.filterToFill();
   if (fill !== undefined) state.fill(fill);
   const journal = new JournalClient({ dataDir, hot, pagesMax: options.journalPagesMax ?? 0 });
   opened.push(journal);
   await journal.ready();
 
-  const checkpoint = metaNumber('stamp', 0);
-  const replayFromSeq = metaNumber('replayFromSeq', 1);
-  const lastStamp = Math.max(metaNumber('lastStamp', 0), checkpoint, reader.newestStamp(stampWindowRows));
-  const ledger = new StampLedger(lastStamp, lastSeq, { stamp: checkpoint + 1, seq: replayFromSeq - 1 });
+  const checkpoint = readCheckpoint((name) => state.meta(name));
+  const ledger = new StampLedger(checkpoint, reader.newestStamp(stampWindowRows), lastSeq);
   const flusher = new Flusher({
     pace: options.pace ?? defaultPace,
     state,
     ledger,
     checkpoint,
-    replayFromSeq,
     onIndexed(seq) {
       index.hot.dropThrough(seq);
       journal.indexed(seq);
@@ -210,8 +206,8 @@ async function start(
     const { stateFingerprint } = memory.program;
     const sameShape = state.meta('fingerprint') === stateFingerprint;
     if (!sameShape) await flusher.dropVelocity(stateFingerprint);
-    const from = sameShape ? { checkpoint, fromSeq: replayFromSeq } : { checkpoint: 0, fromSeq: 1 };
-    await replayJournal({ reader, state, index, memory, onProgress, ...from });
+    const from = sameShape ? { stamp: checkpoint.stamp, seq: checkpoint.replayFromSeq } : { stamp: 0, seq: 1 };
+    await replayJournal({ reader, state, index, memory, onProgress, checkpoint: from.stamp, fromSeq: from.seq });
     flusher.attach(memory);
     return createEmbeddedVelocity(memory, ledger, labelStamps, flusher);
   }

@@ -65,16 +65,17 @@ function createReplay({ reader, state, index, memory }: RecoveryOptions): (seq: 
   return (seq) => {
     const entry = reader.entries(seq, 1)[0];
     if (entry === undefined) return;
+    const { stamp } = entry;
+    const lacksIt = (key: Uint8Array): boolean => storedStamp(key) < stamp;
     if (entry.kind === 'decision') {
       const { tenantId, payment } = entry.record;
-      memory.reappend(tenantId, decode(payment), entry.stamp, (key) => storedStamp(key) < entry.stamp);
+      memory.reappend(tenantId, decode(payment), stamp, lacksIt);
       return;
     }
-    // An entity that holds the label already is not changed by it: in the order of the journal, the last one stays.
     const { tenantId, paymentId, label } = entry.label;
     const record = index.find(tenantId, paymentId);
     if (record === undefined) return;
-    memory.markLabel(tenantId, { payment: decode(record.payment), fraud: label === 'fraud' }, entry.stamp);
+    memory.markLabel(tenantId, { payment: decode(record.payment), fraud: label === 'fraud' }, stamp, lacksIt);
   };
 }
 

@@ -8,10 +8,12 @@
  * A stamp is open from the append until each of its payments is recorded or taken out again. A copy may be stored once no
  * stamp up to its own is open: then it holds nothing that the journal does not.
  */
+import type { Checkpoint } from './checkpoint.ts';
+
 /** Journal rows between two notes of where the journal stood when a stamp was given. */
 const sampleEveryRows = 256;
 
-export interface Sample {
+interface Sample {
   readonly stamp: number;
   readonly seq: number;
 }
@@ -25,11 +27,14 @@ export class StampLedger {
   /** The newest seq known to be durable. */
   #seq: number;
 
-  /** @param checkpoint the stored one: every row with `stamp` or a larger one comes after `seq`. */
-  constructor(lastStamp: number, lastSeq: number, checkpoint: Sample) {
-    this.#last = lastStamp;
+  /** @param checkpoint the stored one. @param newestStamp the largest of the journal's rows. */
+  constructor(checkpoint: Checkpoint, newestStamp: number, lastSeq: number) {
+    this.#last = Math.max(checkpoint.lastStamp, newestStamp);
     this.#seq = lastSeq;
-    this.#samples = [checkpoint, { stamp: lastStamp + 1, seq: lastSeq }];
+    this.#samples = [
+      { stamp: checkpoint.stamp + 1, seq: checkpoint.replayFromSeq - 1 },
+      { stamp: this.#last + 1, seq: lastSeq },
+    ];
   }
 
   /** The newest stamp given. */

@@ -165,6 +165,6 @@ test('an uncovered model that ends in something else than one probability is ref
   );
   await expect(bindModel(artefact, layoutOf(factNames(3)))).rejects.toMatchObject({
     code: 'model_output',
-    message: expect.stringMatching(/\[rows, 2\] with activation softmax/),
+    message: expect.stringMatching(/\[rows, 2\] with activation "softmax"/),
   });
 });

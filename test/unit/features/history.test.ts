@@ -123,7 +123,8 @@ function compare(steps: readonly Step[], ringEventsMax: number, overflows: boole
       if (bound > 0) {
         // With room in the ring only a payment more than a day late may miss what was forgotten.
         expect(overflows || newestMs - payment.occurredAtMs > lateExactMs, name).toBe(true);
-        if (bound < unboundedBound && !Number.isNaN(truth)) expect(Math.abs(truth - value) <= bound * (1 + 1e-12), name).toBe(true);
+        if (bound < unboundedBound && !Number.isNaN(truth))
+          expect(Math.abs(truth - value) <= bound * (1 + 1e-12), name).toBe(true);
       } else if (name.includes('.stddev.') && !Number.isNaN(truth)) {
         expect(Math.abs(truth - value) <= 1e-9 * truth, name).toBe(true);
       } else expect(Object.is(value, truth), name).toBe(true);

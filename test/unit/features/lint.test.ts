@@ -1,0 +1,139 @@
+// Guarantee: what is wrong with a release's features.json is said in a sentence with its place, and all of it at once; what
+// passes compiles to the names the contract promises.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { lintFeatures } from '../../../src/features/lint.ts';
+import { compileFeatures, FeatureDefinitionError } from '../../../src/features/program.ts';
+
+const count = { entity: 'customer', aggregate: 'count', windows: ['1h'] };
+
+function problems(definitions: Record<string, unknown>): readonly string[] {
+  const lint = lintFeatures({ version: 1, features: [count], ...definitions });
+  return lint.ok ? [] : lint.problems.map(({ pointer, message }) => `${pointer}: ${message}`);
+}
+
+describe('feature names', () => {
+  it('are as the contract writes them, derived ones last', () => {
+    const program = compileFeatures({
+      version: 1,
+      filters: { small: { amountMinor: { max: 500 } } },
+      features: [
+        { entity: 'customer', aggregate: 'sum', windows: ['60m', '1d'] },
+        { entity: 'card', aggregate: 'distinct', field: 'country', windows: ['24h'] },
+        { entity: 'terminal', aggregate: 'fraudRate', windows: ['7d'], delay: '7d' },
+        { entity: 'customer+merchant', aggregate: 'count', windows: ['30d'] },
+        { entity: 'card', aggregate: 'count', windows: ['90m'], filter: 'small' },
+        { entity: 'customer', aggregate: 'sinceLast' },
+      ],
+      derived: [{ name: 'customer.share', op: 'ratio', of: ['amountMinor', 'customer.sum.amountMinor.24h'] }],
+    });
+    expect(program.names).toEqual([
+      'customer.sum.amountMinor.1h',
+      'customer.sum.amountMinor.24h',
+      'card.distinct.country.24h',
+      'terminal.fraudRate.7d.delay7d',
+      'customer+merchant.count.30d',
+      'card.count.90m.small',
+      'customer.sinceLast',
+      'customer.share',
+    ]);
+  });
+
+  it('of the default release are all there', () => {
+    const path = resolve(import.meta.dirname, '../../../config/default/features.json');
+    const { names } = compileFeatures(JSON.parse(readFileSync(path, 'utf8')));
+    const spans = ['1h', '24h', '7d', '30d'];
+    const promised = spans.flatMap((span) => [
+      `customer.count.${span}`,
+      `customer.sum.amountMinor.${span}`,
+      ...['card', 'device', 'terminal', 'ip'].map((entity) => `${entity}.count.${span}`),
+    ]);
+    expect(promised.filter((name) => !names.includes(name))).toEqual([]);
+  });
+});
+
+describe('the state fingerprint', () => {
+  it('changes with what is kept, not with a window inside the reach, a derived feature or the order of filters', () => {
+    const small = { amountMinor: { max: 500 } };
+    const web = { channel: { in: ['ecommerce'] } };
+    const of = (more: Record<string, unknown>): string =>
+      compileFeatures({ version: 1, features: [count], ...more }).stateFingerprint;
+    const filtered = [
+      { ...count, filter: 'web' },
+      { ...count, filter: 'small' },
+    ];
+    const plain = of({});
+    expect(of({ derived: [{ name: 'a.b', op: 'ratio', of: ['amountMinor', 'customer.count.1h'] }] })).toBe(plain);
+    expect(of({ features: [{ ...count, windows: ['10m', '1h'] }] })).toBe(plain);
+    expect(of({ features: [count, { ...count, windows: ['30m'], delay: '30m' }] })).toBe(plain);
+    expect(of({ features: [{ ...count, windows: ['2h'] }] })).not.toBe(plain);
+    expect(of({ ringEventsMax: 64 })).not.toBe(plain);
+    expect(of({ features: filtered, filters: { small, web } })).toBe(
+      of({ features: filtered, filters: { web, small } }),
+    );
+  });
+});
+
+describe('lint', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['a window', { features: [{ ...count, windows: ['1x'] }] }, '/features/0/windows/0: "1x" is not a duration'],
+    ['a window too long', { features: [{ ...count, windows: ['91d'] }] }, 'between 1m and 90d'],
+    ['no window', { features: [{ entity: 'card', aggregate: 'sum' }] }, '/features/0/windows: sum needs windows'],
+    ['a window too much', { features: [{ ...count, aggregate: 'isFirst' }] }, 'isFirst takes no windows'],
+    [
+      'a twin',
+      { features: [count, { ...count, windows: ['60m'] }] },
+      '/features/1: customer.count.1h is defined twice',
+    ],
+    ['a filter', { features: [{ ...count, filter: 'none' }] }, '/features/0/filter: no filter is named "none"'],
+    ['a field', { features: [{ ...count, field: 'country' }] }, '/features/0/field: count takes no field'],
+    [
+      'a sum',
+      { features: [{ ...count, aggregate: 'sum', field: 'country' }] },
+      'sum is over amountMinor, not "country"',
+    ],
+    ['nothing to count', { features: [{ ...count, aggregate: 'distinct' }] }, 'distinct needs a field to count'],
+    ['itself', { features: [{ ...count, aggregate: 'distinct', field: 'customer' }] }, 'is the entity itself'],
+    ['a pair', { features: [{ ...count, entity: 'card+card' }] }, '"card+card" pairs a field with itself'],
+    ['an entity', { features: [{ ...count, entity: 'country' }] }, '/features/0/entity: '],
+    ['an aggregate', { features: [{ ...count, aggregate: 'median' }] }, '/features/0/aggregate: '],
+    ['an empty filter', { filters: { odd: { amountMinor: { min: 5, max: 4 } } } }, 'min 5 is above max 4'],
+    ['an absent one', { filters: { odd: { card: { present: false, in: ['a'] } } } }, 'must be absent cannot be one of'],
+    [
+      'an operand',
+      { derived: [{ name: 'a.b', op: 'ratio', of: ['amountMinor', 'x'] }] },
+      '/derived/0/of/1: "x" is neither',
+    ],
+    [
+      'a rate upside down',
+      {
+        features: [{ ...count, windows: ['1h', '7d'] }],
+        derived: [{ name: 'a.b', op: 'rate', of: ['customer.count.7d', 'customer.count.1h'] }],
+      },
+      'rate compares a short window with a longer one',
+    ],
+    [
+      'a name taken',
+      { derived: [{ name: 'customer.count.1h', op: 'ratio', of: ['amountMinor', 'amountMinor'] }] },
+      'twice',
+    ],
+    ['an unknown key', { colour: 'red' }, ': '],
+  ])('names %s', (_what, definitions, message) => {
+    expect(problems(definitions).some((problem) => problem.includes(message))).toBe(true);
+    expect(() => compileFeatures({ version: 1, features: [count], ...definitions })).toThrow(FeatureDefinitionError);
+  });
+
+  it('names all problems, not only the first', () => {
+    const features = [{ ...count, windows: ['1x', '2y'], filter: 'none' }];
+    expect(problems({ features })).toHaveLength(3);
+  });
+
+  it('refuses more filters on an entity than its records have bits', () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((letter) => `f${letter}`);
+    const filters = Object.fromEntries(names.map((name) => [name, { amountMinor: { min: 1 } }]));
+    const features = names.map((filter) => ({ ...count, filter }));
+    expect(problems({ filters, features })).toEqual(['/features: entity customer uses 8 filters, at most 7 fit']);
+    expect(problems({ filters, features: features.slice(1) })).toEqual([]);
+  });
+});
