@@ -90,12 +90,12 @@ function readAttributes(members: ReadonlyMap<string, JsonNode>, problems: Proble
     problems.add('/attributes', 'too_many', `Must have at most ${bounds.attributesMax} entries.`);
   }
   for (const [name, node] of members) {
+    if (problems.full) break;
     // Already a problem; and assigning to `__proto__` would not make a property.
     if (forbiddenKeys.has(name)) continue;
-    const pointer = pointerTo('/attributes', name);
     const value = readAttribute(node);
     const fault = nameFault(name) ?? (value instanceof Fault ? value : undefined);
-    if (fault !== undefined) problems.add(pointer, fault.code, fault.message);
+    if (fault !== undefined) problems.add(pointerTo('/attributes', name), fault.code, fault.message);
     if (!(value instanceof Fault)) attributes[name] = value;
   }
   return attributes;
@@ -104,8 +104,7 @@ function readAttributes(members: ReadonlyMap<string, JsonNode>, problems: Proble
 function nameFault(name: string): Fault | undefined {
   if (name === '') return new Fault('too_short', 'The name of an attribute must not be empty.');
   if (controlCharacter.test(name)) return new Fault('control_character', 'Names must not hold control characters.');
-  if (holdsPan(name)) return cardNumber;
-  return textFault(name, bounds.attributeNameCharactersMax);
+  return textFault(name, bounds.attributeNameCharactersMax) ?? (holdsPan(name) ? cardNumber : undefined);
 }
 
 function readAttribute(node: JsonNode): AttributeValue | Fault {

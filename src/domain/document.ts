@@ -51,6 +51,7 @@ export function addUnknownFields(
   problems: Problems,
 ): void {
   for (const name of members.keys()) {
+    if (problems.full) return;
     // Forbidden keys are a problem already.
     if (names.includes(name) || forbiddenKeys.has(name)) continue;
     const message = `"${showKey(name)}" is not a field of a ${document}.${suggestion(name, names)}`;
@@ -58,8 +59,12 @@ export function addUnknownFields(
   }
 }
 
+/** Longer names are not meant to be one of ours. */
+const suggestionCharactersMax = 40;
+
 /** `payment_id` and `PaymentID` are most likely meant to be `paymentId`. */
 function suggestion(name: string, names: readonly string[]): string {
+  if (name.length > suggestionCharactersMax) return '';
   const plain = name.replaceAll(/[^a-z]/gi, '').toLowerCase();
   const meant = names.find((known) => known.toLowerCase() === plain);
   return meant === undefined ? '' : ` Did you mean "${meant}"?`;

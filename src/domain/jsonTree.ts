@@ -4,7 +4,7 @@
  */
 import { jsonDepthMax } from './bounds.ts';
 import { forbiddenKeys } from './forbiddenKeys.ts';
-import type { Problems } from './refusal.ts';
+import type { FieldProblemCode, Problems } from './refusal.ts';
 import { pointerTo } from './refusal.ts';
 
 export type JsonNode =
@@ -47,16 +47,24 @@ export function jsonFault(text: string): number | undefined {
  */
 export function jsonTree(text: string, problems: Problems): JsonNode | undefined {
   const reader = new TreeReader(text, problems);
-  return reader.value('', 0);
+  return reader.value();
 }
 
-const blanks = /[ \t\n\r]*/y;
+const space = 32;
 const stringToken = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
 const otherToken = /[^\s,\]}]+/y;
+
+function unescape(token: string): string {
+  const value: unknown = JSON.parse(token);
+  if (typeof value !== 'string') throw new Error('a string token did not hold a string');
+  return value;
+}
 
 class TreeReader {
   readonly #text: string;
   readonly #problems: Problems;
+  /** Keys and indices from the root to where we read. */
+  readonly #path: string[] = [];
   #at = 0;
 
   constructor(text: string, problems: Problems) {
@@ -64,65 +72,88 @@ class TreeReader {
     this.#problems = problems;
   }
 
-  value(pointer: string, depth: number): JsonNode | undefined {
-    if (depth > jsonDepthMax) {
+  value(): JsonNode | undefined {
+    if (this.#path.length > jsonDepthMax) {
       this.#problems.add('', 'too_deep', `Nest at most ${jsonDepthMax} levels.`);
       return undefined;
     }
-    this.#take(blanks);
+    this.#blanks();
     const first = this.#text[this.#at];
-    if (first === '{') return this.#object(pointer, depth);
-    if (first === '[') return this.#array(pointer, depth);
-    if (first === '"') return { kind: 'string', value: this.#string(pointer) };
+    if (first === '{') return this.#object();
+    if (first === '[') return this.#array();
+    if (first === '"') return { kind: 'string', value: this.#string() };
     const token = this.#take(otherToken);
     if (token === 'null') return { kind: 'null' };
     if (token === 'true' || token === 'false') return { kind: 'boolean', value: token === 'true' };
     return { kind: 'number', value: Number(token), source: token };
   }
 
-  #object(pointer: string, depth: number): JsonNode | undefined {
+  /** The value that belongs to `key`, which is part of the path while it is read. */
+  #child(key: string): JsonNode | undefined {
+    this.#path.push(key);
+    const node = this.value();
+    this.#path.pop();
+    return node;
+  }
+
+  #object(): JsonNode | undefined {
     const members = new Map<string, JsonNode>();
     while (this.#separator() !== '}') {
-      this.#take(blanks);
-      const key = this.#string(pointer);
-      this.#take(blanks);
+      this.#blanks();
+      const key = this.#string();
+      this.#blanks();
       this.#at++;
-      const child = pointerTo(pointer, key);
-      const value = this.value(child, depth + 1);
+      const value = this.#child(key);
       if (value === undefined) return undefined;
-      if (forbiddenKeys.has(key)) this.#problems.add(child, 'forbidden_key', 'This key is not allowed.');
-      if (members.has(key)) this.#problems.add(child, 'duplicate_key', 'This key comes twice.');
+      if (forbiddenKeys.has(key)) this.#add('forbidden_key', 'This key is not allowed.', key);
+      if (members.has(key)) this.#add('duplicate_key', 'This key comes twice.', key);
       else members.set(key, value);
     }
     return { kind: 'object', members };
   }
 
-  #array(pointer: string, depth: number): JsonNode | undefined {
+  #array(): JsonNode | undefined {
     const items: JsonNode[] = [];
     while (this.#separator() !== ']') {
-      const value = this.value(`${pointer}/${items.length}`, depth + 1);
+      const value = this.#child(String(items.length));
       if (value === undefined) return undefined;
       items.push(value);
     }
     return { kind: 'array', items };
   }
 
-  /** Steps over an opening bracket or a comma; a closing bracket that follows is stepped over and answered. */
-  #separator(): string | undefined {
-    this.#take(blanks);
-    const closing = /[}\]]/;
-    if (closing.test(this.#text[this.#at] ?? '')) return this.#text[this.#at++];
-    this.#at++;
-    this.#take(blanks);
-    return closing.test(this.#text[this.#at] ?? '') ? this.#text[this.#at++] : undefined;
+  /** Pointers are made only where something is wrong: a hostile text has thousands of keys. */
+  #add(code: FieldProblemCode, message: string, ...below: readonly string[]): void {
+    if (!this.#problems.full) this.#problems.add([...this.#path, ...below].reduce(pointerTo, ''), code, message);
   }
 
-  #string(pointer: string): string {
+  /** Steps over an opening bracket or a comma; a closing bracket that follows is stepped over and answered. */
+  #separator(): string | undefined {
+    this.#blanks();
+    const closed = this.#closing();
+    if (closed !== undefined) return closed;
+    this.#at++;
+    this.#blanks();
+    return this.#closing();
+  }
+
+  #closing(): string | undefined {
+    const character = this.#text[this.#at];
+    if (character !== '}' && character !== ']') return undefined;
+    this.#at++;
+    return character;
+  }
+
+  #string(): string {
     const token = this.#take(stringToken);
-    const value: unknown = JSON.parse(token);
-    if (typeof value !== 'string') throw new Error('a string token did not hold a string');
-    if (!value.isWellFormed()) this.#problems.add(pointer, 'lone_surrogate', 'A text holds half of a surrogate pair.');
+    const value = token.includes('\\') ? unescape(token) : token.slice(1, -1);
+    if (!value.isWellFormed()) this.#add('lone_surrogate', 'A text holds half of a surrogate pair.');
     return value;
+  }
+
+  /** JSON's white space is all that a well-formed text has here of characters up to the space. */
+  #blanks(): void {
+    while (this.#text.charCodeAt(this.#at) <= space) this.#at++;
   }
 
   #take(token: RegExp): string {

@@ -57,6 +57,11 @@ export class Problems {
   /** Nothing of the document can be read. */
   fatal = false;
 
+  /** Further problems would not be listed: no need to look for them. */
+  get full(): boolean {
+    return this.list.length > problemsMax;
+  }
+
   add(pointer: string, code: FieldProblemCode, message: string): void {
     if (this.list.length < problemsMax) this.list.push({ pointer, code, message });
     else if (this.list.length === problemsMax) {
@@ -68,6 +73,9 @@ export class Problems {
 /** Characters of a key shown in a pointer: keys that we do not know can be anything, also somebody's data. */
 const keyCharactersShown = 64;
 
+/** Characters in which a card number is looked for: those shown, and the rest of a number that begins among them. */
+const keyCharactersSearched = 128;
+
 /** `parent` with one more RFC 6901 reference token. A key that is a card number is not repeated. */
 export function pointerTo(parent: string, key: string): string {
   return `${parent}/${showKey(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -75,7 +83,7 @@ export function pointerTo(parent: string, key: string): string {
 
 /** A sender's key as it may be shown. */
 export function showKey(key: string): string {
-  if (holdsPan(key)) return '(hidden)';
+  if (holdsPan(key.slice(0, keyCharactersSearched))) return '(hidden)';
   const wellFormed = key.toWellFormed();
   return wellFormed.length <= keyCharactersShown
     ? wellFormed

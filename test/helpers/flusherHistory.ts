@@ -240,6 +240,8 @@ export interface HistoryOptions {
   readonly lives: number;
   /** Steps of a life, at most. */
   readonly steps: number;
+  /** After how many of the steps it is checked: 0 to 1. */
+  readonly checkShare: number;
   readonly make: MakeMemory;
   /** Holds what a start would find now against the truth. */
   readonly check: (disk: Disk, where: string) => Promise<void>;
@@ -247,7 +249,7 @@ export interface HistoryOptions {
 
 /** Lives until they end, the last one by a clean stop. @returns the disk, and how often something was stored. */
 export async function runHistory(options: HistoryOptions): Promise<{ disk: Disk; flushes: number }> {
-  const { seed, lives, steps, make, check } = options;
+  const { seed, lives, steps, checkShare, make, check } = options;
   const random = seededRandom(seed);
   const disk = new Disk();
   let flushes = 0;
@@ -257,7 +259,7 @@ export async function runHistory(options: HistoryOptions): Promise<{ disk: Disk;
     const end = number === lives ? steps : random() * steps;
     for (let step = 0; step < end; step++) {
       await life.step();
-      if (random() < 0.3) await check(disk, `seed ${seed}, life ${number}, step ${step}`);
+      if (random() < checkShare) await check(disk, `seed ${seed}, life ${number}, step ${step}`);
     }
     if (number === lives) await life.stop();
     flushes += life.flushes;

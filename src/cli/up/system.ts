@@ -89,7 +89,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const metrics = createPipelineMetrics(registry);
   const velocity = await embedded.velocity(
     (hooks) => createVelocityMemory(release.features, { ...hooks, residentBytesMax: velocityResidentBytesMax }),
-    (progress) => logger.info(progress, 'recovering the velocity state'),
+    (progress) => {
+      if (progress.total > 0) logger.info(progress, 'recovering the velocity state');
+    },
   );
   const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
   const pipeline = new Pipeline({

@@ -8,7 +8,7 @@ import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
 import type { AnalyticsStore, DecisionFilter } from '../../../src/pipeline/ports.ts';
 import type { DecideResult, DecisionService } from '../../../src/pipeline/service.ts';
 
-export const apiKey = 'hf_test-key';
+const apiKey = 'hf_test-key';
 export const readKey = 'hf_read-only';
 export const bearer = { authorization: `Bearer ${apiKey}` };
 export const jsonHeaders = { ...bearer, 'content-type': 'application/json' };
@@ -50,7 +50,7 @@ export interface FakeService extends DecisionService {
   readonly calls: { readonly tenantId: string; readonly body: string; readonly allowedMs: number }[];
 }
 
-export function createFakeService(): FakeService {
+function createFakeService(): FakeService {
   const decoder = createPaymentDecoder();
   const decided = new Map<string, { readonly body: string; readonly bytes: Uint8Array; readonly payment: Payment }>();
   const service: FakeService = {
@@ -105,7 +105,7 @@ export interface FakeAnalytics extends AnalyticsStore {
   failure: Error | undefined;
 }
 
-export function createFakeAnalytics(): FakeAnalytics {
+function createFakeAnalytics(): FakeAnalytics {
   const store: FakeAnalytics = {
     filter: undefined,
     window: [],

@@ -16,6 +16,7 @@ export class Oracle {
   readonly features: readonly ExpandedFeature[];
   readonly #filters: Readonly<Record<string, Filter>>;
   readonly #events: OracleEvent[] = [];
+  readonly #own = new Map<string, OracleEvent[]>();
   #arrivals = 0;
 
   constructor(definitions: FeatureDefinitions, filters: Readonly<Record<string, Filter>>) {
@@ -31,6 +32,7 @@ export class Oracle {
       this.#events.push(event);
     }
     const at = event;
+    this.#own.clear();
     return this.features.map((feature) => this.#value(feature, at));
   }
 
@@ -54,9 +56,14 @@ export class Oracle {
     const t = at.payment.occurredAtMs;
     const before = (e: OracleEvent): boolean =>
       e.payment.occurredAtMs < t || (e.payment.occurredAtMs === t && e.arrival <= at.arrival);
-    const own = this.#events.filter(
-      (e) => feature.fields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
-    );
+    // The features of one entity look at the same events.
+    let own = this.#own.get(feature.entity);
+    if (own === undefined) {
+      own = this.#events.filter(
+        (e) => feature.fields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
+      );
+      this.#own.set(feature.entity, own);
+    }
     const others = own.filter((e) => e !== at).map((e) => e.payment.occurredAtMs);
     switch (feature.aggregate) {
       case 'sinceLast':
