@@ -8,7 +8,7 @@ export const lateExactMs = 86_400_000;
 const foldedShare = 8;
 
 /** Nothing older than this is needed for exact features. */
-export function keepSinceMs(cell: StateCell, newestMs: number): number {
+function keepSinceMs(cell: StateCell, newestMs: number): number {
   return newestMs - cell.plan.reachMs - lateExactMs;
 }
 

@@ -18,11 +18,11 @@ export const aggregates = [
 export type Aggregate = (typeof aggregates)[number];
 
 export const featuresMax = 512;
-export const windowsPerDefinitionMax = 16;
+const windowsPerDefinitionMax = 16;
 export const filtersMax = 7;
 export const ringEventsDefault = 2048;
-export const ringEventsMax = 2048;
-export const ringEventsMin = 8;
+const ringEventsMax = 2048;
+const ringEventsMin = 8;
 
 const text = Type.String({ minLength: 1, maxLength: 128 });
 
@@ -75,7 +75,7 @@ export const FeatureDefinition = Type.Object(
 );
 export type FeatureDefinition = Static<typeof FeatureDefinition>;
 
-export const derivedOps = ['ratio', 'zScore', 'rate'] as const;
+const derivedOps = ['ratio', 'zScore', 'rate'] as const;
 /** `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window. */
 export const DerivedDefinition = Type.Object(
   {

@@ -141,7 +141,7 @@ const setGenerations = new Int32Array(1 << setBits);
 let generation = 0;
 
 /** Starts an empty set for at most `count` values (≤ 2¹²); answers the shift that `addToSet` wants. */
-export function clearSet(count: number): number {
+function clearSet(count: number): number {
   generation++;
   if (generation === 0x7fffffff) {
     generation = 1;
@@ -152,7 +152,7 @@ export function clearSet(count: number): number {
 }
 
 /** True when the value was not in the set. */
-export function addToSet(value: number, shift: number): boolean {
+function addToSet(value: number, shift: number): boolean {
   const mask = (1 << (32 - shift)) - 1;
   let i = Math.imul(value, 0x9e3779b1) >>> shift;
   while (setGenerations[i] === generation) {

@@ -13,7 +13,7 @@ export type LintResult =
   | { readonly ok: false; readonly problems: readonly DefinitionProblem[] };
 
 const validator = Compile(FeatureDefinitions);
-export const amountOperand = 'amountMinor';
+const amountOperand = 'amountMinor';
 
 function lintFilters(filters: Readonly<Record<string, FilterDefinition>>): DefinitionProblem[] {
   const problems: DefinitionProblem[] = [];

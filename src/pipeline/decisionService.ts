@@ -15,9 +15,11 @@ export interface DecisionServiceOptions {
   /** The compiled release of a recorded decision. */
   readonly releaseOf: (id: string) => Promise<CompiledRelease>;
   readonly dependencies: () => readonly DependencyState[];
+  /** Told why labels could not be recorded. */
+  readonly onFailure: (error: unknown) => void;
 }
 
-type LabelOutcome = 'recorded' | 'already' | 'unknown';
+type LabelOutcome = Awaited<ReturnType<DecisionService['label']>>[number];
 
 interface Marked {
   readonly position: number;
@@ -77,11 +79,13 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
       });
       return outcomes;
     } catch (error) {
+      options.onFailure(error);
       // Not durable: memory goes back to what is.
-      for (const { payment, before } of marked.reverse()) {
+      for (const { payment, before, position } of marked.reverse()) {
         await velocity.markLabel(tenantId, payment, before?.label === 'fraud', batch);
+        outcomes[position] = 'unavailable';
       }
-      throw error;
+      return outcomes;
     }
   }
 

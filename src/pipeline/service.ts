@@ -40,8 +40,11 @@ export interface DecisionService {
   /** `body` is one payment's JSON; `receivedAtMs` and `deadlineMs` bound the answer (performance.now() clock). */
   decide(tenantId: string, body: Uint8Array, receivedAtMs: number, deadlineMs: number): Promise<DecideResult>;
   get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined>;
-  /** `unknown`: no such payment. */
-  label(tenantId: string, labels: readonly Label[]): Promise<readonly ('recorded' | 'already' | 'unknown')[]>;
+  /** `unknown`: no such payment. `unavailable`: it could not be made durable, nothing changed. */
+  label(
+    tenantId: string,
+    labels: readonly Label[],
+  ): Promise<readonly ('recorded' | 'already' | 'unknown' | 'unavailable')[]>;
   /** Able to decide, and each dependency's state. */
   readiness(): { readonly ready: boolean; readonly dependencies: readonly DependencyState[] };
 }

@@ -35,5 +35,5 @@ export function plain(record: DecisionRecord | undefined): Record<string, unknow
   };
 }
 
-export const never = Number.POSITIVE_INFINITY;
+const never = Number.POSITIVE_INFINITY;
 export const noDeadlines = (records: readonly unknown[]): number[] => records.map(() => never);

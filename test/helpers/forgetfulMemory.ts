@@ -26,8 +26,8 @@ export interface Counts {
   readonly frauds: number;
 }
 
-export const kinds = ['customerId', 'cardId', 'terminalId'] as const;
-export const entityKey = (tenantId: string, kind: string, value: string): string => `${tenantId}/${kind}/${value}`;
+const kinds = ['customerId', 'cardId', 'terminalId'] as const;
+const entityKey = (tenantId: string, kind: string, value: string): string => `${tenantId}/${kind}/${value}`;
 
 export function keysOf(tenantId: string, payment: Payment): string[] {
   return kinds.flatMap((kind) => (payment[kind] === undefined ? [] : [entityKey(tenantId, kind, payment[kind])]));

@@ -11,8 +11,8 @@ const chunkShift = 26;
 const granulesPerSlabShift = slabShift - granuleShift;
 const granulesPerChunkShift = chunkShift - granuleShift;
 const slabsPerChunk = 1 << (chunkShift - slabShift);
-export const slabBytes = 1 << slabShift;
-export const blockBytesMax = slabBytes;
+const slabBytes = 1 << slabShift;
+const blockBytesMax = slabBytes;
 /** 32 GiB: references stay positive 31-bit integers. */
 const chunksMax = 1 << (31 - granulesPerChunkShift);
 

@@ -34,7 +34,7 @@ export function keyHash(facts: PaymentFacts, plan: EntityPlan, tenant: number, s
 }
 
 /** The same hash from the values themselves, for entities that come back from storage. */
-export function sameText(bytes: Uint8Array, at: number, length: number, text: string): boolean {
+function sameText(bytes: Uint8Array, at: number, length: number, text: string): boolean {
   if (text.length > length) return false;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -15,7 +15,7 @@ import type { Flush, PackedEntity, StateMeta, ToState } from './stateProtocol.ts
 import { packEntities } from './stateProtocol.ts';
 
 /** Journal rows that recovery has to replay, about: appends to velocity wait while there are more. */
-export const replayRowsMax = 50_000;
+const replayRowsMax = 50_000;
 /** Copies taken in one go: bounds the pause of the main thread (about 1 µs each). */
 const takeMax = 1024;
 /** Longest that one append to velocity waits for a state.db that cannot keep up. */

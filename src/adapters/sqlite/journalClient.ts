@@ -5,8 +5,8 @@ import type { IndexedTail, JournalThreadData, Reply } from './protocol.ts';
 import { headBytes, messageType } from './protocol.ts';
 
 /** Bytes between the main thread and the journal's thread: the bound of what waits to be written. */
-export const queueBytesMax = 32 * 1024 * 1024;
-export const messageBytesMax = ringMessageBytesMax(queueBytesMax);
+const queueBytesMax = 32 * 1024 * 1024;
+const messageBytesMax = ringMessageBytesMax(queueBytesMax);
 
 /** The transaction failed: nothing of it was written, and the store goes on. */
 export class JournalWriteFailed extends Error {

@@ -8,7 +8,7 @@ import type { AppendTail, CommitTail, IndexedTail, LabelsTail, RecordTail } from
 import { chunkHeadBytes, codeExpired, codeKnown, headBytes, messageType, rowHeadBytes } from './protocol.ts';
 
 export const kindDecision = 1;
-export const kindLabel = 2;
+const kindLabel = 2;
 
 /** Topics that are stored as messages; the decisions topic is the journal itself. */
 export const logTables = {

@@ -8,8 +8,8 @@ export interface LogMessage {
 
 const messageHeadBytes = 8;
 /** A poll reads whole chunks: larger ones would make small polls dear. */
-export const chunkMessagesMax = 256;
-export const chunkBytesMax = 256 * 1024;
+const chunkMessagesMax = 256;
+const chunkBytesMax = 256 * 1024;
 
 export interface ChunkPlan {
   readonly from: number;

@@ -26,7 +26,6 @@ export { DataDirectoryInUse } from './lock.ts';
 export { SchemaTooNew } from './schema.ts';
 export { JournalWriteFailed } from './journalClient.ts';
 export type { StorageHooks } from './storageHooks.ts';
-export type { RecoveryProgress } from './recovery.ts';
 
 /** Ids that may wait unindexed in memory when the directory opens; more are indexed first. */
 const hotIdsMax = 40_000;

@@ -35,7 +35,7 @@ export type FromState =
  */
 export type StateMeta = 'idsSeq' | 'stamp' | 'replayFromSeq' | 'lastStamp' | 'fingerprint' | 'clean';
 
-export const entityHeadBytes = 16;
+const entityHeadBytes = 16;
 
 export interface PackedEntity {
   readonly stamp: number;

@@ -43,6 +43,7 @@ export function registerLabels(v1: FastifyInstance, { options, clock }: ApiConte
       if (isRefusal(label)) throw new ProblemError(label.code, { errors: label.fields });
       const [outcome] = await options.service.label(callerOf(request).tenantId, [label]);
       if (outcome === 'unknown') throw new ProblemError('payment_unknown');
+      if (outcome === 'unavailable') throw new ProblemError('not_recorded');
       if (outcome === 'already') reply.header('idempotent-replay', 'true');
       return { ...labelBody(label), recorded: outcome === 'recorded' };
     },

@@ -131,6 +131,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     velocity,
     releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
     dependencies: () => dependenciesOf(embedded, analytics, pipeline),
+    onFailure: (error) => logger.warn({ err: error }, 'labels were not recorded'),
   });
   registerSystemGauges(registry, { embedded, analytics, pipeline, streamLag: () => streamLag });
   stream.start();

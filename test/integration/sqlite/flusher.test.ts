@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import { createVelocityMemory } from '../../../src/adapters/memory/velocity.ts';
+import { defaultPace, Flusher, type FlushTarget } from '../../../src/adapters/sqlite/flusher.ts';
+import { StampLedger } from '../../../src/adapters/sqlite/stamps.ts';
+import { createEmbeddedVelocity, LabelStamps } from '../../../src/adapters/sqlite/velocity.ts';
 import { createFeatureMatrix } from '../../../src/features/frame.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
 import type { VelocityMemory } from '../../../src/features/types.ts';
-import { type Disk, type MakeMemory, runHistory } from '../../helpers/flusherHistory.ts';
+import { Disk, type MakeMemory, runHistory } from '../../helpers/flusherHistory.ts';
 import { ForgetfulMemory } from '../../helpers/forgetfulMemory.ts';
 import { paymentJson } from '../../helpers/journalHistory.ts';
 
@@ -103,4 +106,44 @@ test('after a clean stop there is nothing to replay', async () => {
   });
   expect(disk.meta.get('clean')).toBe('1');
   expect(disk.rows.filter(({ stamp }) => stamp > disk.checkpoint().stamp)).toEqual([]);
+});
+
+test('a stamp that a stored entity has is never given again, also when no row of the journal has it', async () => {
+  const disk = new Disk();
+  const made = ['kept', 'taken back', 'later'].map((id) => paymentJson(id, 1, 1, 1, 100));
+  const [kept, takenBack, later] = made as [(typeof made)[0], (typeof made)[0], (typeof made)[0]];
+  const target: FlushTarget = {
+    run(message) {
+      if (message.type === 'flush') disk.apply(message);
+      return Promise.resolve(0);
+    },
+  };
+  const pace = { ...defaultPace, flushRows: 1 };
+
+  const before = new StampLedger(disk.checkpoint(), 0, 0);
+  const flusher = new Flusher({
+    pace,
+    state: target,
+    ledger: before,
+    checkpoint: disk.checkpoint(),
+    onIndexed: () => {},
+  });
+  const memory = forgetful({ loadMissing: disk.load, storedElsewhere: true });
+  flusher.attach(memory);
+  const velocity = createEmbeddedVelocity(memory, before, new LabelStamps(before), flusher);
+  const append = (each: (typeof made)[0]) =>
+    velocity.appendAndRead('default', [each.payment], createFeatureMatrix(2, 1), 1);
+  await append(kept);
+  before.durable(disk.decision(kept, before.stampOf('default', 'kept')));
+  before.settlePayment('default', 'kept');
+  await append(takenBack);
+  velocity.retract('default', takenBack.payment);
+  await flusher.close();
+  const stored = Math.max(...[...disk.velocity.values()].map(({ stamp }) => stamp));
+  expect(stored).toBeGreaterThan(Math.max(...disk.rows.map(({ stamp }) => stamp)));
+
+  const after = new StampLedger(disk.checkpoint(), disk.rows[0]?.stamp ?? 0, disk.rows.length);
+  after.openPayments('default', [later.payment]);
+  disk.decision(later, after.stampOf('default', 'later'));
+  await checkForgetful(disk, 'second start');
 });

@@ -59,7 +59,7 @@ function createFakeService(): FakeService {
     calls: [],
     async decide(tenantId, body, receivedAtMs, deadlineMs) {
       const text = Buffer.from(body).toString();
-      service.calls.push({ tenantId, body: text, allowedMs: deadlineMs - receivedAtMs });
+      service.calls.push({ tenantId, body: text, allowedMs: Math.round(deadlineMs - receivedAtMs) });
       if (service.answer instanceof Error) throw service.answer;
       if (service.answer !== undefined) return service.answer;
       const payment = decoder.decode(body, Date.now());
