@@ -1,234 +1,253 @@
 import {
   type AcceleratorPlan,
-  acceleratorHeadBytes,
-  type LanePlan,
-  noRecord,
+  coveredAt,
+  cursorsAt,
+  type IndexPlan,
   planAccelerator,
-  tableSlots,
+  slotBytes,
+  slotsAt,
   type WindowState,
 } from './acceleratorLayout.ts';
 import type { Evaluation } from './evaluation.ts';
-import { runLane } from './lanes.ts';
-import type { EntityPlan } from './plan.ts';
-import { RunningTotals } from './runningTotals.ts';
+import { runLane, squareHigh, squareLow } from './lanes.ts';
+import { type EntityPlan, fraudBit, type Lane, laneTypes } from './plan.ts';
 import type { StateCell } from './state.ts';
-import { ValueLinks } from './valueLinks.ts';
 
-const sizeAt = 2;
 const invalid = 0xffff;
+const noRecord = 0xffff;
+const hashFactor = 0x9e3779b1;
 
-/** Marks the accelerator at `at` as unusable until it is rebuilt. */
-export function invalidateAccelerator(view: DataView, at: number, capacity: number): void {
-  view.setUint16(at, capacity, true);
-  view.setUint16(at + sizeAt, invalid, true);
+/** Marks the accelerator at `at` as unusable until it is rebuilt, its tables having so many slots. */
+export function invalidateAccelerator(view: DataView, at: number, slots: number): void {
+  view.setUint16(at + coveredAt, invalid, true);
+  view.setUint16(at + slotsAt, slots, true);
 }
 
 /** Reads and keeps one entity's accelerator at a time; opened anew for each, like StateCell. */
 export class Accelerator {
   readonly layout: AcceleratorPlan;
   readonly #plan: EntityPlan;
-  readonly #totals: RunningTotals;
-  readonly #links: ValueLinks;
-  readonly #oldCursors: Int32Array;
-  readonly #newCursors: Int32Array;
+  readonly #cursors: Int32Array;
   #cell!: StateCell;
   #view!: DataView;
   #at = 0;
+  #tablesAt = 0;
+  #slots = 0;
+  #shift = 0;
 
   constructor(plan: EntityPlan) {
     this.#plan = plan;
     this.layout = planAccelerator(plan);
-    this.#totals = new RunningTotals(this.layout.prefixes);
-    this.#links = new ValueLinks(this.layout.indexes);
-    this.#oldCursors = new Int32Array(plan.boundaries.length);
-    this.#newCursors = new Int32Array(plan.boundaries.length);
+    this.#cursors = new Int32Array(plan.boundaries.length);
   }
 
-  open(cell: StateCell, at: number): void {
+  /** @param at where the fixed part stands, @param tablesAt the tables */
+  open(cell: StateCell, at: number, tablesAt: number): void {
     this.#cell = cell;
     this.#view = cell.view;
     this.#at = at;
-    const capacity = cell.view.getUint16(at, true);
-    const linksAt = this.#totals.open(cell, at + this.layout.fixedBytes, capacity);
-    this.#links.open(cell, linksAt, capacity, tableSlots(capacity));
+    this.#tablesAt = tablesAt;
+    this.#slots = cell.view.getUint16(at + slotsAt, true);
+    this.#shift = Math.clz32(this.#slots) + 1;
   }
 
   get valid(): boolean {
-    return this.#view.getUint16(this.#at + sizeAt, true) === this.#cell.count;
+    return this.#view.getUint16(this.#at + coveredAt, true) === this.#cell.count;
   }
 
   invalidate(): void {
-    this.#view.setUint16(this.#at + sizeAt, invalid, true);
+    this.#view.setUint16(this.#at + coveredAt, invalid, true);
   }
 
-  /** Brings the accelerator up to date with a record just put at `position`; it was valid before. */
+  /** Takes in the record just put at `position`; the accelerator was valid before. */
   inserted(position: number): void {
     const cell = this.#cell;
     const last = cell.count - 1;
-    this.#totals.inserted(position);
-    this.#links.inserted(position);
-    this.#view.setUint16(this.#at + sizeAt, cell.count, true);
-    if (position === last) this.#advance(cell.timeAt(last), last);
-    else this.#insertIntoWindows(position);
+    this.#view.setUint16(this.#at + coveredAt, cell.count, true);
+    if (position < last) {
+      this.#insertLate(position);
+      return;
+    }
+    const timeMs = cell.timeAt(last);
+    const { boundaries } = this.#plan;
+    for (let b = 0; b < boundaries.length; b++) this.#pass(b, timeMs - (boundaries[b] as number));
+    this.#enterNewest(last);
+  }
+
+  /** Cursors and results as of the newest record; the accelerator must be valid. */
+  read(evaluation: Evaluation): void {
+    const cell = this.#cell;
+    const view = this.#view;
+    const { cursors, results } = evaluation;
+    const at = this.#at;
+    evaluation.end = cell.count;
+    evaluation.timeMs = cell.timeAt(cell.count - 1);
+    for (let b = 0; b < cursors.length; b++) cursors[b] = view.getUint16(at + cursorsAt + 2 * b, true);
+    const { states, walked } = this.layout;
+    for (let s = 0; s < states.length; s++) {
+      const state = states[s] as WindowState;
+      const stateAt = at + state.at;
+      if (state.type === laneTypes.sum) {
+        results[state.slot] = view.getFloat64(stateAt, true);
+        results[state.slot + 1] = 0;
+      } else if (state.type === laneTypes.squares) {
+        results[state.slot] = view.getFloat64(stateAt, true);
+        results[state.slot + 1] = view.getFloat64(stateAt + 8, true);
+      } else {
+        const value = view.getUint16(stateAt, true);
+        if (state.type === laneTypes.count || state.type === laneTypes.distinct) results[state.slot] = value;
+        else results[state.slot] = value === noRecord ? Number.NaN : cell.amountLow(value);
+      }
+    }
+    for (let w = 0; w < walked.length; w++) {
+      const lane = this.#plan.lanes[walked[w] as number] as Lane;
+      runLane(cell, lane, cursors, cursors[lane.stop] as number, results);
+    }
   }
 
   /** A label changed on record i. */
-  labelled(i: number, flags: number, on: boolean): void {
-    this.#totals.labelled(i, flags, on);
+  labelled(i: number, on: boolean): void {
+    const view = this.#view;
+    const flags = this.#cell.flagsAt(i) | fraudBit;
+    for (const state of this.layout.states) {
+      const counted = state.type === laneTypes.count && (state.mask & fraudBit) !== 0;
+      if (!counted || (flags & state.mask) !== state.mask || !this.#inWindow(state, i)) continue;
+      view.setUint16(this.#at + state.at, view.getUint16(this.#at + state.at, true) + (on ? 1 : -1), true);
+    }
   }
 
+  /** Makes everything anew from the records; `scratch` is overwritten. */
   rebuild(scratch: Evaluation): void {
     const cell = this.#cell;
     const view = this.#view;
-    this.#totals.rebuild();
-    this.#links.rebuild();
-    // Without a newest record there is nothing the windows could be as of.
-    view.setUint16(this.#at + sizeAt, cell.count === 0 ? invalid : cell.count, true);
-    if (cell.count === 0) return;
+    const at = this.#at;
     scratch.run(cell, cell.count - 1);
     for (let b = 0; b < scratch.cursors.length; b++) {
-      view.setUint16(this.#cursorAt(b), scratch.cursors[b] as number, true);
+      const cursor = scratch.cursors[b] as number;
+      view.setUint16(at + cursorsAt + 2 * b, cursor, true);
+      view.setFloat64(at + this.layout.timesAt + 8 * b, cell.timeAt(cursor), true);
     }
     for (const state of this.layout.states) {
-      const cursor = scratch.cursors[state.boundary] as number;
-      const value = state.sign === 0 ? (scratch.results[state.slot] as number) : this.#extremePosition(state, cursor);
-      view.setUint16(this.#at + state.at, value, true);
+      const value = scratch.results[state.slot] as number;
+      if (state.type === laneTypes.sum) view.setFloat64(at + state.at, value, true);
+      else if (state.type === laneTypes.squares) {
+        view.setFloat64(at + state.at, value, true);
+        view.setFloat64(at + state.at + 8, scratch.results[state.slot + 1] as number, true);
+      } else if (state.type === laneTypes.count || state.type === laneTypes.distinct) {
+        view.setUint16(at + state.at, value, true);
+      } else view.setUint16(at + state.at, this.#extreme(state, scratch.cursors[state.start] as number), true);
     }
-  }
-
-  /** Cursors and lanes as of record `position`; the accelerator must be valid. */
-  evaluate(position: number, evaluation: Evaluation): void {
-    const cell = this.#cell;
-    const newest = position === cell.count - 1;
-    const { cursors, results } = evaluation;
-    const timeMs = cell.timeAt(position);
-    const end = position + 1;
-    evaluation.timeMs = timeMs;
-    evaluation.end = end;
-    this.#readCursors(timeMs, newest, cursors);
-    const { lanes } = this.layout;
-    for (let l = 0; l < lanes.length; l++) {
-      const planned = lanes[l] as LanePlan;
-      const { lane } = planned;
-      const stop = lane.stop < 0 ? end : (cursors[lane.stop] as number);
-      if (planned.prefix >= 0 && cell.amountBytes !== 7) this.#totals.read(planned, cursors, stop, results);
-      else if (planned.stateAt >= 0 && newest) this.#fromState(planned, results);
-      else if (planned.index >= 0 && this.#fromIndex(planned, position, cursors, results)) continue;
-      else runLane(cell, lane, cursors, stop, results);
-    }
-  }
-
-  #cursorAt(boundary: number): number {
-    return this.#at + acceleratorHeadBytes + 2 * boundary;
-  }
-  #stateAt(planned: LanePlan, k: number): number {
-    return this.#at + planned.stateAt + 2 * k;
-  }
-
-  #readCursors(timeMs: number, newest: boolean, cursors: Int32Array): void {
-    const cell = this.#cell;
-    const { boundaries } = this.#plan;
-    for (let b = 0; b < cursors.length; b++) {
-      let cursor = this.#view.getUint16(this.#cursorAt(b), true);
-      // The stored cursors are those of the newest record; an earlier event's windows start earlier.
-      if (!newest) {
-        const bound = timeMs - (boundaries[b] as number);
-        while (cursor > 0 && cell.timeAt(cursor - 1) > bound) cursor--;
+    const { indexes } = this.layout;
+    cell.bytes.fill(0, this.#tablesAt, this.#tablesAt + indexes.length * slotBytes * this.#slots);
+    for (let x = 0; x < indexes.length; x++) {
+      for (let i = 0; i < cell.count; i++) {
+        const value = this.#valueAt(x, i);
+        if (value !== 0) this.#setLast(this.#find(x, value), value, i);
       }
-      cursors[b] = cursor;
     }
+    view.setUint16(at + coveredAt, cell.count, true);
   }
 
-  #fromState(planned: LanePlan, results: Float64Array): void {
-    const { starts, slot } = planned.lane;
-    for (let k = 0; k < starts.length; k++) {
-      const state = this.#view.getUint16(this.#stateAt(planned, k), true);
-      if (planned.index >= 0) results[slot + k] = state;
-      else results[slot + k] = state === noRecord ? Number.NaN : this.#cell.amountOf(state);
-    }
-  }
-
-  /**
-   * Distinct values in windows ending at an earlier record, from the state as of the newest: values that first come
-   * after `position` are taken off, values that come only before the newest's window are added.
-   */
-  #fromIndex(planned: LanePlan, position: number, cursors: Int32Array, results: Float64Array): boolean {
-    const view = this.#view;
-    const { starts, slot } = planned.lane;
-    const previous = this.#links.previousAt(planned.index);
-    const next = this.#links.nextAt(planned.index);
-    for (let k = 0; k < starts.length; k++) {
-      const boundary = starts[k] as number;
-      const newestCursor = view.getUint16(this.#cursorAt(boundary), true);
-      if (position < newestCursor) return false;
-      let distinct = view.getUint16(this.#stateAt(planned, k), true);
-      for (let i = position + 1; i < this.#cell.count; i++) {
-        if (view.getUint16(previous + 2 * i, true) <= newestCursor) distinct--;
-      }
-      for (let i = newestCursor - 1; i >= (cursors[boundary] as number); i--) {
-        if (view.getUint16(next + 2 * i, true) > position) distinct++;
-      }
-      results[slot + k] = distinct;
-    }
-    return true;
-  }
-
-  /** Moves the windows on to the newest record, which has just been appended. */
-  #advance(timeMs: number, last: number): void {
+  /** Moves one boundary on: records up to `bound` leave the windows that start there, and enter those that stop there. */
+  #pass(b: number, bound: number): void {
     const cell = this.#cell;
     const view = this.#view;
-    const { states } = this.layout;
-    const { boundaries } = this.#plan;
-    const olds = this.#oldCursors;
-    const cursors = this.#newCursors;
-    for (let b = 0; b < boundaries.length; b++) {
-      const bound = timeMs - (boundaries[b] as number);
-      const at = this.#cursorAt(b);
-      let cursor = view.getUint16(at, true);
-      olds[b] = cursor;
-      while (cell.timeAt(cursor) <= bound) cursor++;
-      cursors[b] = cursor;
-      if (cursor !== olds[b]) view.setUint16(at, cursor, true);
+    const cursorAt = this.#at + cursorsAt + 2 * b;
+    const timeAt = this.#at + this.layout.timesAt + 8 * b;
+    let timeMs = view.getFloat64(timeAt, true);
+    let cursor = view.getUint16(cursorAt, true);
+    if (timeMs > bound) {
+      this.#cursors[b] = cursor;
+      return;
     }
-    for (let s = 0; s < states.length; s++) {
-      const state = states[s] as WindowState;
-      const cursor = cursors[state.boundary] as number;
-      if (state.sign === 0) this.#advanceDistinct(state, olds[state.boundary] as number, cursor, last);
-      else this.#advanceExtreme(state, cursor, last);
-    }
+    const leaving = this.layout.leaving[b] as readonly WindowState[];
+    const entering = this.layout.entering[b] as readonly WindowState[];
+    do {
+      for (let s = 0; s < entering.length; s++) this.#change(entering[s] as WindowState, cursor, 1);
+      for (let s = 0; s < leaving.length; s++) this.#change(leaving[s] as WindowState, cursor, -1);
+      cursor++;
+      timeMs = cell.timeAt(cursor);
+    } while (timeMs <= bound);
+    view.setUint16(cursorAt, cursor, true);
+    view.setFloat64(timeAt, timeMs, true);
+    this.#cursors[b] = cursor;
   }
 
-  #advanceDistinct(state: WindowState, old: number, cursor: number, last: number): void {
+  /** Adds record i to a window's state or takes it off. Extremes are not kept this way. */
+  #change(state: WindowState, i: number, sign: 1 | -1): void {
+    const cell = this.#cell;
     const view = this.#view;
-    const previous = this.#links.previousAt(state.index);
-    const next = this.#links.nextAt(state.index);
+    if (state.mask !== 0 && (cell.flagsAt(i) & state.mask) !== state.mask) return;
     const at = this.#at + state.at;
-    let change = view.getUint16(previous + 2 * last, true) <= old ? 1 : 0;
-    for (let i = old; i < cursor; i++) if (view.getUint16(next + 2 * i, true) === noRecord) change--;
-    if (change !== 0) view.setUint16(at, view.getUint16(at, true) + change, true);
+    if (state.type === laneTypes.count) view.setUint16(at, view.getUint16(at, true) + sign, true);
+    else if (state.type === laneTypes.sum) {
+      view.setFloat64(at, view.getFloat64(at, true) + sign * cell.amountLow(i), true);
+    } else if (state.type === laneTypes.squares) {
+      const amount = cell.amountLow(i);
+      view.setFloat64(at, view.getFloat64(at, true) + sign * squareLow(amount), true);
+      view.setFloat64(at + 8, view.getFloat64(at + 8, true) + sign * squareHigh(amount), true);
+    } else {
+      // A value goes with its last record.
+      const value = this.#valueAt(state.index, i);
+      if (value === 0 || view.getUint16(this.#find(state.index, value) + 4, true) !== i + 1) return;
+      view.setUint16(at, view.getUint16(at, true) - 1, true);
+    }
   }
 
-  #advanceExtreme(state: WindowState, cursor: number, last: number): void {
+  #enterNewest(last: number): void {
+    const { atNewest, indexes } = this.layout;
+    for (let s = 0; s < atNewest.length; s++) {
+      const state = atNewest[s] as WindowState;
+      if (state.type < laneTypes.min) this.#change(state, last, 1);
+      else if (state.type !== laneTypes.distinct) this.#enterExtreme(state, last);
+    }
+    for (let x = 0; x < indexes.length; x++) {
+      const value = this.#valueAt(x, last);
+      if (value !== 0) this.#enterDistinct(x, value, last, 0);
+    }
+  }
+
+  /** Counts the value of record i in the windows from `cursor ≤ i` on where it is the only one so far. */
+  #enterDistinct(x: number, value: number, i: number, from: number): void {
+    const view = this.#view;
+    const { atNewest } = this.layout;
+    const slot = this.#find(x, value);
+    const before = view.getUint16(slot + 4, true);
+    // A later record has the value: wherever this one counts, that one does.
+    if (before > i + 1) return;
+    for (let s = from; s < atNewest.length; s++) {
+      const state = atNewest[s] as WindowState;
+      if (state.index !== x) continue;
+      const cursor = this.#cursors[state.start] as number;
+      if (before > cursor || i < cursor) continue;
+      const at = this.#at + state.at;
+      view.setUint16(at, view.getUint16(at, true) + 1, true);
+    }
+    this.#setLast(slot, value, i);
+  }
+
+  #enterExtreme(state: WindowState, last: number): void {
     const cell = this.#cell;
-    const { mask, sign } = state;
     const at = this.#at + state.at;
     const position = this.#view.getUint16(at, true);
+    const cursor = this.#cursors[state.start] as number;
     let best = position;
-    if (position !== noRecord && position < cursor) best = this.#extremePosition(state, cursor);
-    else if (mask === 0 || (cell.flagsAt(last) & mask) === mask) {
+    if (position !== noRecord && position < cursor) best = this.#extreme(state, cursor);
+    else if (state.mask === 0 || (cell.flagsAt(last) & state.mask) === state.mask) {
+      const amount = state.sign * cell.amountLow(last);
       // The latest of equals: it stays longest.
-      if (position === noRecord || sign * cell.amountOf(last) <= sign * cell.amountOf(position)) best = last;
+      if (position === noRecord || amount <= state.sign * cell.amountLow(position)) best = last;
     }
     if (best !== position) this.#view.setUint16(at, best, true);
   }
 
-  #extremePosition({ mask, sign }: WindowState, first: number): number {
+  #extreme({ mask, sign }: WindowState, first: number): number {
     const cell = this.#cell;
     let best = noRecord;
     let extreme = Number.POSITIVE_INFINITY;
     for (let i = cell.count - 1; i >= first; i--) {
       if (mask !== 0 && (cell.flagsAt(i) & mask) !== mask) continue;
-      const amount = sign * cell.amountOf(i);
+      const amount = sign * cell.amountLow(i);
       if (amount < extreme) {
         extreme = amount;
         best = i;
@@ -237,44 +256,79 @@ export class Accelerator {
     return best;
   }
 
-  /** Window states as of the newest record, after an earlier one was put in at `position`. */
-  #insertIntoWindows(position: number): void {
+  /** The windows stay as of the newest record; one before it came in between. */
+  #insertLate(position: number): void {
     const cell = this.#cell;
     const view = this.#view;
     const timeMs = cell.timeAt(position);
     const newestMs = cell.timeAt(cell.count - 1);
     const { boundaries } = this.#plan;
     for (let b = 0; b < boundaries.length; b++) {
-      if (timeMs <= newestMs - (boundaries[b] as number)) {
-        view.setUint16(this.#cursorAt(b), view.getUint16(this.#cursorAt(b), true) + 1, true);
-      }
+      const at = this.#at + cursorsAt + 2 * b;
+      let cursor = view.getUint16(at, true);
+      if (timeMs <= newestMs - (boundaries[b] as number)) cursor++;
+      else if (position === cursor) view.setFloat64(this.#at + this.layout.timesAt + 8 * b, timeMs, true);
+      view.setUint16(at, cursor, true);
+      this.#cursors[b] = cursor;
     }
     for (const state of this.layout.states) {
-      const cursor = view.getUint16(this.#cursorAt(state.boundary), true);
-      if (state.sign === 0) this.#insertDistinct(state, position, cursor);
-      else this.#insertExtreme(state, position, cursor);
+      if (state.type === laneTypes.min || state.type === laneTypes.max) this.#insertExtreme(state, position);
+      else if (state.type !== laneTypes.distinct && this.#inWindow(state, position)) this.#change(state, position, 1);
+    }
+    for (let x = 0; x < this.layout.indexes.length; x++) {
+      this.#shiftTable(x, position);
+      const value = this.#valueAt(x, position);
+      if (value !== 0) this.#enterDistinct(x, value, position, 0);
     }
   }
 
-  #insertDistinct(state: WindowState, position: number, cursor: number): void {
-    const view = this.#view;
-    if (position < cursor) return;
-    const previous = this.#links.previousAt(state.index);
-    const next = this.#links.nextAt(state.index);
-    const isNew =
-      view.getUint16(previous + 2 * position, true) <= cursor && view.getUint16(next + 2 * position, true) === noRecord;
-    const at = this.#at + state.at;
-    if (isNew) view.setUint16(at, view.getUint16(at, true) + 1, true);
+  #inWindow({ start, stop }: WindowState, i: number): boolean {
+    const cursor = (b: number): number => this.#view.getUint16(this.#at + cursorsAt + 2 * b, true);
+    return i >= cursor(start) && (stop < 0 || i < cursor(stop));
   }
 
-  #insertExtreme({ mask, sign, at: stateAt }: WindowState, position: number, cursor: number): void {
+  #insertExtreme(state: WindowState, position: number): void {
     const cell = this.#cell;
-    const at = this.#at + stateAt;
+    const at = this.#at + state.at;
     let best = this.#view.getUint16(at, true);
     if (best !== noRecord && best >= position) best++;
-    if (position >= cursor && (cell.flagsAt(position) & mask) === mask) {
-      if (best === noRecord || sign * cell.amountOf(position) < sign * cell.amountOf(best)) best = position;
+    if (this.#inWindow(state, position) && (cell.flagsAt(position) & state.mask) === state.mask) {
+      if (best === noRecord || state.sign * cell.amountLow(position) < state.sign * cell.amountLow(best))
+        best = position;
     }
     this.#view.setUint16(at, best, true);
+  }
+
+  #valueAt(x: number, i: number): number {
+    const { mask, columnAt, columnBytes } = this.layout.indexes[x] as IndexPlan;
+    if (mask !== 0 && (this.#cell.flagsAt(i) & mask) !== mask) return 0;
+    return this.#cell.columnValue(i, columnAt, columnBytes);
+  }
+
+  /** Where the value stands in table x, or the free slot where it would. */
+  #find(x: number, value: number): number {
+    const view = this.#view;
+    const table = this.#tablesAt + x * slotBytes * this.#slots;
+    let slot = Math.imul(value, hashFactor) >>> this.#shift;
+    for (;;) {
+      const at = table + slotBytes * slot;
+      if (view.getUint16(at + 4, true) === 0 || view.getInt32(at, true) === value) return at;
+      slot = (slot + 1) & (this.#slots - 1);
+    }
+  }
+
+  #setLast(slot: number, value: number, i: number): void {
+    this.#view.setInt32(slot, value, true);
+    this.#view.setUint16(slot + 4, i + 1, true);
+  }
+
+  /** Renumbers what a late record has pushed up by one. */
+  #shiftTable(x: number, position: number): void {
+    const view = this.#view;
+    const table = this.#tablesAt + x * slotBytes * this.#slots;
+    for (let at = table + 4; at < table + slotBytes * this.#slots; at += slotBytes) {
+      const last = view.getUint16(at, true);
+      if (last > position) view.setUint16(at, last + 1, true);
+    }
   }
 }

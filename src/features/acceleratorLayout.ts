@@ -1,114 +1,116 @@
-import { type EntityPlan, type Lane, laneTypes, type LaneType } from './plan.ts';
+import { type EntityPlan, laneTypes, type LaneType } from './plan.ts';
 
 /**
- * Where the parts of a dense entity's accelerator stand. It is derived from the records and never stored: running
- * totals (prefix sums) of the additive quantities, and for what cannot be subtracted, the state of every window as of
- * the newest record. It makes the cost of an event independent of how many events its windows hold.
+ * Where the parts of a dense entity's accelerator stand. It is derived from the records and never stored: every window
+ * of every lane as of the newest record, so that an event costs what enters and leaves its windows, not what they hold.
  *
- * 0 capacity u16 · 2 records covered u16 (0xffff: must be rebuilt) · cursors u16 each · window states u16 each ·
- * prefix sums (capacity + 1 each) · per distinct index: previous + 1, next (u16 a record) and a table of last + 1.
+ * The fixed part: 0 records covered u16 (0xffff: must be rebuilt) · 2 slots of each table u16 · per boundary its cursor
+ * u16 · per boundary the time of the record at its cursor f64 · the windows' states. The tables, one for each column
+ * that is counted as distinct, tell for each value the last record that has it: value i32, record + 1 u16 (0: free).
  */
-export const acceleratorHeadBytes = 4;
-/** Stands for "no record" where the accelerator names one. */
-export const noRecord = 0xffff;
+export const coveredAt = 0;
+export const slotsAt = 2;
+export const cursorsAt = 4;
+export const slotBytes = 6;
 /** An entity gets an accelerator with its so-manieth record; below, walking the records is as fast. */
-export const acceleratedRecordsMin = 48;
-/** Table slots a record; the table is at most half full. */
-const slotsPerRecord = 2;
-
-export interface PrefixPlan {
-  readonly type: LaneType;
-  readonly mask: number;
-  /** 2 bytes (count), 8 (sum) or 16 (squares: low and high) an entry. */
-  readonly width: number;
-}
+export const acceleratedRecordsMin = 32;
 
 export interface IndexPlan {
   readonly mask: number;
+  readonly column: number;
   readonly columnAt: number;
   readonly columnBytes: number;
 }
 
-/** How one lane of the plan is answered; `prefix`, `index` are −1 and `stateAt` is −1 where they do not apply. */
-export interface LanePlan {
-  readonly lane: Lane;
-  readonly prefix: number;
-  readonly index: number;
-  /** Offset of the lane's window states. */
-  readonly stateAt: number;
-}
-
-/** One window whose state is kept as of the newest record. */
+/** One window of one lane, as of the newest record. */
 export interface WindowState {
-  readonly boundary: number;
-  readonly index: number;
+  readonly type: LaneType;
   readonly mask: number;
-  /** 1 for the smallest, −1 for the largest amount; 0 for distinct. */
-  readonly sign: 0 | 1 | -1;
-  /** Offset in the accelerator. */
+  readonly start: number;
+  /** −1: the window ends at the newest record. */
+  readonly stop: number;
+  /** Table of `distinct`, otherwise −1. */
+  readonly index: number;
+  /** 1 for the smallest, −1 for the largest amount. */
+  readonly sign: number;
+  /** Offset in the accelerator: u16 count or record, f64 sum, two f64 for squares. */
   readonly at: number;
   /** Slot of the result in an evaluation. */
   readonly slot: number;
 }
 
 export interface AcceleratorPlan {
-  readonly cursorsAt: number;
-  readonly lanes: readonly LanePlan[];
+  readonly timesAt: number;
   readonly states: readonly WindowState[];
-  readonly prefixes: readonly PrefixPlan[];
+  /** States that end at the newest record: each new one enters them. */
+  readonly atNewest: readonly WindowState[];
+  /** By boundary: additive states that a record leaves, or enters, when the boundary passes it. */
+  readonly leaving: readonly (readonly WindowState[])[];
+  readonly entering: readonly (readonly WindowState[])[];
   readonly indexes: readonly IndexPlan[];
-  /** Bytes before the parts whose size depends on the capacity; a multiple of 8. */
+  /** Lanes without a state: extremes and distinct counts of windows that end in the past. */
+  readonly walked: readonly number[];
   readonly fixedBytes: number;
 }
 
-const prefixWidth: Readonly<Record<number, number>> = {
-  [laneTypes.count]: 2,
-  [laneTypes.sum]: 8,
-  [laneTypes.squares]: 16,
-};
+const stateBytes: Readonly<Record<LaneType, number>> = { 0: 2, 1: 8, 2: 16, 3: 2, 4: 2, 5: 2 };
 
-function place<T>(list: T[], same: (item: T) => boolean, made: T): number {
-  const at = list.findIndex(same);
-  return at >= 0 ? at : list.push(made) - 1;
+function isAdditive(type: LaneType): boolean {
+  return type === laneTypes.count || type === laneTypes.sum || type === laneTypes.squares;
+}
+
+function planIndexes(plan: EntityPlan): IndexPlan[] {
+  const indexes: IndexPlan[] = [];
+  for (const { type, mask, column, columnAt, columnBytes, stop } of plan.lanes) {
+    if (type !== laneTypes.distinct || stop >= 0) continue;
+    if (indexes.some((i) => i.mask === mask && i.column === column)) continue;
+    indexes.push({ mask, column, columnAt, columnBytes });
+  }
+  return indexes;
 }
 
 export function planAccelerator(plan: EntityPlan): AcceleratorPlan {
-  const prefixes: PrefixPlan[] = [];
-  const indexes: IndexPlan[] = [];
+  const boundaries = plan.boundaries.length;
+  const indexes = planIndexes(plan);
   const states: WindowState[] = [];
-  let at = acceleratorHeadBytes + 2 * plan.boundaries.length;
-  const lanes = plan.lanes.map((lane): LanePlan => {
-    const { type, mask, columnAt, columnBytes } = lane;
-    const width = prefixWidth[type];
-    if (width !== undefined) {
-      const prefix = place(prefixes, (p) => p.type === type && p.mask === mask, { type, mask, width });
-      return { lane, prefix, index: -1, stateAt: -1 };
+  const walked: number[] = [];
+  const timesAt = cursorsAt + 2 * boundaries;
+  let at = timesAt + 8 * boundaries;
+  plan.lanes.forEach((lane, l) => {
+    const { type, mask, stop, width } = lane;
+    if (!isAdditive(type) && stop >= 0) {
+      walked.push(l);
+      return;
     }
-    // A window that ends in the past has no state as of the newest record: it is walked.
-    if (lane.stop >= 0) return { lane, prefix: -1, index: -1, stateAt: -1 };
-    const stateAt = at;
-    at += 2 * lane.starts.length;
-    const made = { mask, columnAt, columnBytes };
-    const distinct = type === laneTypes.distinct;
-    const index = distinct ? place(indexes, (i) => i.mask === mask && i.columnAt === columnAt, made) : -1;
-    const sign = distinct ? 0 : type === laneTypes.min ? 1 : -1;
-    lane.starts.forEach((boundary, k) => {
-      states.push({ boundary, index, mask, sign, at: stateAt + 2 * k, slot: lane.slot + k });
+    const index =
+      type === laneTypes.distinct ? indexes.findIndex((i) => i.mask === mask && i.column === lane.column) : -1;
+    lane.starts.forEach((start, k) => {
+      const sign = type === laneTypes.min ? 1 : -1;
+      states.push({ type, mask, start, stop, index, sign, at, slot: lane.slot + k * width });
+      at += stateBytes[type];
     });
-    return { lane, prefix: -1, index, stateAt };
   });
-  return { cursorsAt: acceleratorHeadBytes, lanes, states, prefixes, indexes, fixedBytes: (at + 7) & ~7 };
+  const additive = states.filter((state) => isAdditive(state.type));
+  const at0 = Array.from({ length: boundaries }, (_, b) => b);
+  return {
+    timesAt,
+    states,
+    atNewest: states.filter((state) => state.stop < 0),
+    leaving: at0.map((b) =>
+      states.filter((s) => s.start === b && s.type !== laneTypes.min && s.type !== laneTypes.max),
+    ),
+    entering: at0.map((b) => additive.filter((s) => s.stop === b)),
+    indexes,
+    walked,
+    fixedBytes: (at + 1) & ~1,
+  };
 }
 
-/** Slots of an index table: a power of two. */
+/** Slots of one table for so many records: a power of two, at most three quarters full. */
 export function tableSlots(capacity: number): number {
-  return 1 << (32 - Math.clz32(Math.max(1, slotsPerRecord * capacity - 1)));
+  return 1 << (32 - Math.clz32(Math.max(7, Math.ceil((capacity * 4) / 3) - 1)));
 }
 
-/** Bytes of an accelerator for so many records. */
-export function acceleratorBytes(plan: AcceleratorPlan, capacity: number): number {
-  let bytes = plan.fixedBytes;
-  for (const prefix of plan.prefixes) bytes += prefix.width * (capacity + 1);
-  bytes += plan.indexes.length * (4 * capacity + 2 * tableSlots(capacity));
-  return (bytes + 15) & ~15;
+export function tablesBytes(plan: AcceleratorPlan, capacity: number): number {
+  return plan.indexes.length * slotBytes * tableSlots(capacity);
 }

@@ -7,7 +7,7 @@ export function openRecord(cell: StateCell, i: number): void {
   const at = cell.recordsAt + i * stride;
   if (i < cell.count) cell.bytes.copyWithin(at + stride, at, cell.recordsAt + cell.count * stride);
   cell.count++;
-  cell.writeShape();
+  cell.writeCount();
 }
 
 export function removeRecord(cell: StateCell, i: number): void {

@@ -106,6 +106,11 @@ export class StateCell {
     this.view.setUint16(this.base + countAt, this.count, true);
   }
 
+  /** Writes the number of records back, where nothing else changed. */
+  writeCount(): void {
+    this.view.setUint16(this.base + countAt, this.count, true);
+  }
+
   /** True when some events are no longer records: a window may reach beyond the ring. */
   get folded(): boolean {
     return this.bucketCount > 0 || this.dropped;

@@ -67,6 +67,7 @@ export class Arena {
   readonly #usedBlocks = new Int32Array(classCount);
   readonly #freeBlocks = new Int32Array(classCount);
   readonly #crowded = new Set<number>();
+  #epoch = 0;
 
   /** Address space handed to slabs; what the process really holds is at most this. */
   get reservedBytes(): number {
@@ -75,6 +76,10 @@ export class Arena {
   /** Bytes of slabs that serve no class at the moment. */
   get pooledBytes(): number {
     return this.#pool.length * slabBytes;
+  }
+  /** Changes whenever a slab is given to another class: only then may a freed block's bytes be taken for another's. */
+  get epoch(): number {
+    return this.#epoch;
   }
   /** True when `evacuate` has something to do. */
   get crowded(): boolean {
@@ -183,6 +188,7 @@ export class Arena {
     this.#slabListed[slab] = 0;
     if (this.#slabClass[slab] !== sizeClass) {
       this.#slabClass[slab] = sizeClass;
+      this.#epoch++;
       this.#slabUsed[slab] = 0;
       this.#slabFree[slab] = 0;
       this.#slabFresh[slab] = 0;

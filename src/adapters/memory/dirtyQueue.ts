@@ -14,7 +14,6 @@ interface Chunk {
   readonly next: Int32Array;
   readonly ref: Int32Array;
   readonly firstBatch: Float64Array;
-  readonly lastBatch: Float64Array;
 }
 
 function createChunk(): Chunk {
@@ -22,7 +21,6 @@ function createChunk(): Chunk {
     next: new Int32Array(chunkEntries),
     ref: new Int32Array(chunkEntries),
     firstBatch: new Float64Array(chunkEntries),
-    lastBatch: new Float64Array(chunkEntries),
   };
 }
 
@@ -38,7 +36,7 @@ export class DirtyQueue {
     return this.#count;
   }
   get bytes(): number {
-    return this.#chunks.length * chunkEntries * 24;
+    return this.#chunks.length * chunkEntries * 16;
   }
   /** Batch of the oldest change not taken; Infinity when there is none. */
   get oldestBatch(): number {
@@ -54,7 +52,6 @@ export class DirtyQueue {
     chunk.next[i] = none;
     chunk.ref[i] = ref;
     chunk.firstBatch[i] = batch;
-    chunk.lastBatch[i] = batch;
     if (this.#tail === none) this.#head = entry;
     else this.#chunk(this.#tail).next[this.#tail & (chunkEntries - 1)] = entry;
     this.#tail = entry;
@@ -62,18 +59,12 @@ export class DirtyQueue {
     return entry;
   }
 
-  changed(entry: number, batch: number): void {
-    const chunk = this.#chunk(entry);
-    const i = entry & (chunkEntries - 1);
-    if (batch > (chunk.lastBatch[i] as number)) chunk.lastBatch[i] = batch;
-  }
-
   moved(entry: number, ref: BlockRef): void {
     this.#chunk(entry).ref[entry & (chunkEntries - 1)] = ref;
   }
 
-  /** Hands out, and forgets, up to `max` entities whose last change belongs to a batch ≤ `recordedBatch`. */
-  take(max: number, recordedBatch: number, taken: (ref: BlockRef, batch: number) => void): void {
+  /** Hands out, and forgets, up to `max` entities that may be taken; `taken` answers whether an entity was. */
+  take(max: number, taken: (ref: BlockRef) => boolean): void {
     let previous = none;
     let entry = this.#head;
     let skipped = 0;
@@ -81,9 +72,8 @@ export class DirtyQueue {
       const chunk = this.#chunk(entry);
       const i = entry & (chunkEntries - 1);
       const next = chunk.next[i] as number;
-      if ((chunk.lastBatch[i] as number) <= recordedBatch) {
+      if (taken(chunk.ref[i] as number)) {
         this.#unlink(previous, entry, next);
-        taken(chunk.ref[i] as number, chunk.lastBatch[i] as number);
         n++;
       } else {
         previous = entry;

@@ -1,17 +1,17 @@
 import type { PaymentFacts } from '../../features/facts.ts';
 import { columnCode } from '../../features/fields.ts';
 import type { EntityPlan } from '../../features/plan.ts';
-import { copyState } from '../../features/ring.ts';
 import { headerBytes, type StateCell } from '../../features/state.ts';
 import { Arena, type BlockRef } from './arena.ts';
 import { DirtyQueue } from './dirtyQueue.ts';
 import {
-  blockAcceleratorAt,
+  blockBatchAt,
   blockDirtyAt,
   blockFlagsAt,
   blockHashAt,
   blockHeadBytes,
   blockKindAt,
+  blockTablesAt,
   blockTenantAt,
   blockValueBytesAt,
   encodeValues,
@@ -30,7 +30,6 @@ export class Entities {
   readonly table = new KeyTable();
   readonly queue = new DirtyQueue();
   readonly #seed: number;
-  #hash = 0;
   #evictAt = 0;
 
   constructor(seed: number) {
@@ -41,35 +40,44 @@ export class Entities {
     return this.arena.reservedBytes + this.table.bytes + this.queue.bytes;
   }
 
-  /** The entity of this kind that the payment touches, 0 when there is none yet. All its key fields must be present. */
-  find(facts: PaymentFacts, plan: EntityPlan, tenant: number): BlockRef {
-    const hash = keyHash(facts, plan, tenant, this.#seed);
-    this.#hash = hash;
-    const { arena, table } = this;
+  /** All key fields of the plan must be present. */
+  hash(facts: PaymentFacts, plan: EntityPlan, tenant: number): number {
+    return keyHash(facts, plan, tenant, this.#seed);
+  }
+
+  /** The entity of this kind that the payment touches, 0 when there is none yet. */
+  find(hash: number, facts: PaymentFacts, plan: EntityPlan, tenant: number): BlockRef {
+    const { table } = this;
     for (let ref = table.first(hash); ref !== 0; ref = table.next()) {
-      const view = arena.view(ref);
-      const at = arena.offset(ref);
-      if (view.getUint8(at + blockKindAt) !== plan.index + 1 || view.getUint16(at + blockTenantAt, true) !== tenant) {
-        continue;
-      }
-      const valueBytes = view.getUint16(at + blockValueBytesAt, true);
-      if (!sameValues(arena.bytes(ref), at + blockHeadBytes, valueBytes, plan, facts)) continue;
-      view.setUint8(at + blockFlagsAt, view.getUint8(at + blockFlagsAt) | referencedFlag);
-      return ref;
+      if (this.matches(ref, facts, plan, tenant)) return ref;
     }
     return 0;
   }
 
+  /** Whether the block is the entity that the payment touches; it then counts as used. */
+  matches(ref: BlockRef, facts: PaymentFacts, plan: EntityPlan, tenant: number): boolean {
+    const view = this.arena.view(ref);
+    const at = this.arena.offset(ref);
+    if (view.getUint8(at + blockKindAt) !== plan.index + 1 || view.getUint16(at + blockTenantAt, true) !== tenant) {
+      return false;
+    }
+    const valueBytes = view.getUint16(at + blockValueBytesAt, true);
+    if (!sameValues(this.arena.bytes(ref), at + blockHeadBytes, valueBytes, plan, facts)) return false;
+    if (view.getUint8(at + blockFlagsAt) !== referencedFlag) view.setUint8(at + blockFlagsAt, referencedFlag);
+    return true;
+  }
+
   /** Makes the entity that `find` has just not found, without events. */
-  create(facts: PaymentFacts, plan: EntityPlan, tenant: number, cell: StateCell): BlockRef {
+  create(hash: number, facts: PaymentFacts, plan: EntityPlan, tenant: number, cell: StateCell): BlockRef {
     const values = encodeValues(plan.fields.map((field) => facts.values[field] ?? ''));
     const stateBytes = headerBytes + initialRecords * (plan.amountAt + (plan.hasAmount ? 3 : 0));
-    const ref = this.#insert(this.#hash, plan, tenant, values, stateBytes);
-    cell.create(plan, this.arena.view(ref), this.arena.bytes(ref), this.stateAt(ref));
+    const ref = this.#insert(hash, plan, tenant, values, stateBytes);
+    const stateAt = this.arena.offset(ref) + blockHeadBytes + values.length;
+    cell.create(plan, this.arena.view(ref), this.arena.bytes(ref), stateAt);
     return ref;
   }
 
-  /** Puts an entity in as it was stored; the caller has checked that the bytes are of this plan. */
+  /** Puts an entity in as it was stored; the caller has checked that the bytes are of this plan. `facts` is overwritten. */
   load(
     plan: EntityPlan,
     tenant: number,
@@ -82,10 +90,11 @@ export class Entities {
       facts.values[field] = texts[i];
       facts.codes[field] = columnCode(field, texts[i] ?? '');
     });
-    const existing = this.find(facts, plan, tenant);
+    const hash = this.hash(facts, plan, tenant);
+    const existing = this.find(hash, facts, plan, tenant);
     if (existing !== 0) this.drop(existing);
-    const ref = this.#insert(this.#hash, plan, tenant, values, state.length);
-    this.arena.bytes(ref).set(state, this.stateAt(ref));
+    const ref = this.#insert(hash, plan, tenant, values, state.length);
+    this.arena.bytes(ref).set(state, this.arena.offset(ref) + blockHeadBytes + values.length);
   }
 
   #insert(hash: number, plan: EntityPlan, tenant: number, values: Uint8Array, stateBytes: number): BlockRef {
@@ -99,60 +108,15 @@ export class Entities {
     view.setInt32(at + blockHashAt, hash, true);
     view.setInt32(at + blockDirtyAt, 0, true);
     view.setUint16(at + blockValueBytesAt, values.length, true);
-    view.setUint16(at + blockAcceleratorAt, 0, true);
+    view.setUint16(at + blockTablesAt, 0, true);
+    view.setFloat64(at + blockBatchAt, 0, true);
     arena.bytes(ref).set(values, at + blockHeadBytes);
     this.table.insert(hash, ref);
     return ref;
   }
 
-  open(ref: BlockRef, plan: EntityPlan, cell: StateCell): void {
-    cell.open(plan, this.arena.view(ref), this.arena.bytes(ref), this.stateAt(ref));
-  }
-
-  stateAt(ref: BlockRef): number {
-    const at = this.arena.offset(ref);
-    return at + blockHeadBytes + this.arena.view(ref).getUint16(at + blockValueBytesAt, true);
-  }
-
-  /** Where the accelerator stands, 0 when the entity has none. */
-  acceleratorAt(ref: BlockRef): number {
-    const at = this.arena.offset(ref);
-    const units = this.arena.view(ref).getUint16(at + blockAcceleratorAt, true);
-    return units === 0 ? 0 : at + units * 16;
-  }
-
-  /** One past the last byte that the state may take. */
-  stateEnd(ref: BlockRef): number {
-    const accelerator = this.acceleratorAt(ref);
-    return accelerator === 0 ? this.arena.offset(ref) + this.arena.size(ref) : accelerator;
-  }
-
-  valuesOf(ref: BlockRef): Uint8Array {
-    const at = this.arena.offset(ref) + blockHeadBytes;
-    return this.arena.bytes(ref).slice(at, this.stateAt(ref));
-  }
-
-  /**
-   * Moves an entity to a block with room for `stateBytes` and `acceleratorBytes`, its amounts as wide as told, and
-   * opens it there. Answers the new reference.
-   */
-  resize(ref: BlockRef, cell: StateCell, stateBytes: number, acceleratorBytes: number, amountBytes: number): BlockRef {
-    const { arena } = this;
-    const headBytes = this.stateAt(ref) - arena.offset(ref);
-    const aligned = acceleratorBytes === 0 ? 0 : (headBytes + stateBytes + 15) & ~15;
-    const to = arena.allocate(acceleratorBytes === 0 ? headBytes + stateBytes : aligned + acceleratorBytes);
-    const at = arena.offset(to);
-    arena.bytes(to).set(arena.bytes(ref).subarray(arena.offset(ref), arena.offset(ref) + headBytes), at);
-    arena.view(to).setUint16(at + blockAcceleratorAt, aligned >>> 4, true);
-    copyState(cell, arena.view(to), arena.bytes(to), at + headBytes, amountBytes);
-    this.#moved(ref, to);
-    arena.free(ref);
-    this.open(to, cell.plan, cell);
-    return to;
-  }
-
   /** Tells everyone who knows the old reference; the block's content must already be at the new one. */
-  #moved(from: BlockRef, to: BlockRef): void {
+  moved(from: BlockRef, to: BlockRef): void {
     const view = this.arena.view(to);
     const at = this.arena.offset(to);
     this.table.replace(view.getInt32(at + blockHashAt, true), from, to);
@@ -162,19 +126,29 @@ export class Entities {
 
   /** Gives memory of outgrown size classes back; no reference may be held across it. */
   tidy(): void {
-    if (this.arena.crowded) this.arena.evacuate((from, to) => this.#moved(from, to));
+    if (this.arena.crowded) this.arena.evacuate((from, to) => this.moved(from, to));
   }
 
   markDirty(ref: BlockRef, batch: number): void {
     const view = this.arena.view(ref);
-    const at = this.arena.offset(ref) + blockDirtyAt;
-    const entry = view.getInt32(at, true);
-    if (entry === 0) view.setInt32(at, this.queue.push(ref, batch) + 1, true);
-    else this.queue.changed(entry - 1, batch);
+    const at = this.arena.offset(ref);
+    if (view.getInt32(at + blockDirtyAt, true) === 0) {
+      view.setInt32(at + blockDirtyAt, this.queue.push(ref, batch) + 1, true);
+      view.setFloat64(at + blockBatchAt, batch, true);
+    } else if (batch > view.getFloat64(at + blockBatchAt, true)) view.setFloat64(at + blockBatchAt, batch, true);
   }
 
-  markClean(ref: BlockRef): void {
-    this.arena.view(ref).setInt32(this.arena.offset(ref) + blockDirtyAt, 0, true);
+  /** Marks up to `max` entities clean whose last change belongs to a batch ≤ `recordedBatch`, and hands each out. */
+  take(max: number, recordedBatch: number, taken: (ref: BlockRef, batch: number) => void): void {
+    this.queue.take(max, (ref) => {
+      const view = this.arena.view(ref);
+      const at = this.arena.offset(ref);
+      const batch = view.getFloat64(at + blockBatchAt, true);
+      if (batch > recordedBatch) return false;
+      view.setInt32(at + blockDirtyAt, 0, true);
+      taken(ref, batch);
+      return true;
+    });
   }
 
   isDirty(ref: BlockRef): boolean {
@@ -197,8 +171,7 @@ export class Entities {
       if (ref === 0) continue;
       const view = this.arena.view(ref);
       const at = this.arena.offset(ref) + blockFlagsAt;
-      const flags = view.getUint8(at);
-      if ((flags & referencedFlag) !== 0) view.setUint8(at, flags & ~referencedFlag);
+      if (view.getUint8(at) === referencedFlag) view.setUint8(at, 0);
       else if (!this.isDirty(ref)) {
         this.drop(ref);
         this.#evictAt--;

@@ -1,22 +1,25 @@
 /**
- * Layout of an entity's block in the arena: a head of 16 bytes, the key's values as UTF-8, then the state bytes.
+ * Layout of an entity's block in the arena: a head of 24 bytes, the key's values as UTF-8, the fixed part of the
+ * accelerator when there is one, the state bytes, and at the end the accelerator's tables.
  *
  * 0 kind + 1 u8 (never 0: the block is in use) · 1 flags u8 · 2 tenant u16 · 4 key hash i32 · 8 dirty entry + 1 i32 ·
- * 12 bytes of the values u16 · 14 where the accelerator starts, in units of 16 bytes, 0 for none u16.
+ * 12 bytes of the values u16 · 14 where the tables start, in units of 16 bytes, 0: no accelerator u16 ·
+ * 16 batch of the last change f64.
  * The values of a pair stand one after the other, the first preceded by its length in two bytes.
  */
 import type { PaymentFacts } from '../../features/facts.ts';
 import type { EntityPlan } from '../../features/plan.ts';
 import { mix32 } from '../../features/hash.ts';
 
-export const blockHeadBytes = 16;
+export const blockHeadBytes = 24;
 export const blockKindAt = 0;
 export const blockFlagsAt = 1;
 export const blockTenantAt = 2;
 export const blockHashAt = 4;
 export const blockDirtyAt = 8;
 export const blockValueBytesAt = 12;
-export const blockAcceleratorAt = 14;
+export const blockTablesAt = 14;
+export const blockBatchAt = 16;
 /** Set at every use, cleared by the clock hand: an entity found without it has not been used for a round. */
 export const referencedFlag = 1;
 
@@ -33,7 +36,7 @@ export function keyHash(facts: PaymentFacts, plan: EntityPlan, tenant: number, s
   return h;
 }
 
-/** The same hash from the values themselves, for entities that come back from storage. */
+/** Whether `length` bytes of UTF-8 at `at` are the text. */
 function sameText(bytes: Uint8Array, at: number, length: number, text: string): boolean {
   if (text.length > length) return false;
   for (let i = 0; i < text.length; i++) {
@@ -104,7 +107,7 @@ export function encodeKey(tenant: string, kind: string, values: Uint8Array): Uin
   return out;
 }
 
-export interface DecodedKey {
+interface DecodedKey {
   readonly tenant: string;
   readonly kind: string;
   readonly values: Uint8Array;

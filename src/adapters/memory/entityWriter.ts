@@ -1,5 +1,5 @@
 import { Accelerator, invalidateAccelerator } from '../../features/accelerator.ts';
-import { acceleratedRecordsMin, acceleratorBytes } from '../../features/acceleratorLayout.ts';
+import { acceleratedRecordsMin, tableSlots, tablesBytes } from '../../features/acceleratorLayout.ts';
 import { addLateToBucket, labelInBucket, removeFromBucket } from '../../features/buckets.ts';
 import { dropHistory, expiredRecords, foldOldest, foldingBytes } from '../../features/compaction.ts';
 import { Evaluation } from '../../features/evaluation.ts';
@@ -7,10 +7,11 @@ import { type PaymentFacts, writeRecord } from '../../features/facts.ts';
 import { FoldedWindows } from '../../features/folded.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import { type EntityPlan, fraudBit } from '../../features/plan.ts';
-import { openRecord, removeRecord, setFlag, stateBytesOf } from '../../features/ring.ts';
-import { amountWidth, noTime, StateCell } from '../../features/state.ts';
+import { copyState, openRecord, removeRecord, setFlag, stateBytesOf } from '../../features/ring.ts';
+import { amountWidth, amountWidths, headerBytes, noTime, StateCell } from '../../features/state.ts';
 import type { BlockRef } from './arena.ts';
 import type { Entities } from './entities.ts';
+import { blockHeadBytes, blockTablesAt, blockValueBytesAt } from './entityBlock.ts';
 
 /** Room to grow a full entity gets: an eighth more records, a quarter more where an accelerator must be rebuilt. */
 const growthShift = 3;
@@ -25,20 +26,51 @@ export class EntityWriter {
   readonly #evaluation: Evaluation;
   readonly #accelerator: Accelerator;
   readonly #folded = new FoldedWindows();
-  /** A plan without lanes needs no accelerator: its cursors are found by halving. */
-  readonly #accelerates: boolean;
+  readonly #acceleratorBytes: number;
+  /** Where the state's room ends: at the tables, or with the block. */
+  #endAt = 0;
+  /** Where the accelerator stands, 0 when the entity has none. */
+  #acceleratorAt = 0;
 
   constructor(plan: EntityPlan, entities: Entities) {
     this.plan = plan;
     this.#entities = entities;
     this.#evaluation = new Evaluation(plan);
     this.#accelerator = new Accelerator(plan);
-    this.#accelerates = plan.boundaries.length > 0;
+    // Nothing but a few cursors to keep: those are found by halving.
+    this.#acceleratorBytes = plan.lanes.length > 0 ? this.#accelerator.layout.fixedBytes : 0;
   }
 
   open(ref: BlockRef): void {
+    const { arena } = this.#entities;
+    const view = arena.view(ref);
+    const at = arena.offset(ref);
+    const valuesEnd = at + blockHeadBytes + view.getUint16(at + blockValueBytesAt, true);
+    const tables = view.getUint16(at + blockTablesAt, true);
     this.ref = ref;
-    this.#entities.open(ref, this.plan, this.cell);
+    if (tables === 0) {
+      this.#acceleratorAt = 0;
+      this.#endAt = at + arena.size(ref);
+      this.cell.open(this.plan, view, arena.bytes(ref), valuesEnd);
+      return;
+    }
+    this.#acceleratorAt = valuesEnd;
+    this.#endAt = at + 16 * tables;
+    this.cell.open(this.plan, view, arena.bytes(ref), valuesEnd + this.#acceleratorBytes);
+    this.#accelerator.open(this.cell, valuesEnd, this.#endAt);
+  }
+
+  /** Reads a little of each part of an entity that `append` will need; what it answers means nothing. */
+  touch(ref: BlockRef): number {
+    const { arena } = this.#entities;
+    const view = arena.view(ref);
+    const at = arena.offset(ref);
+    const tables = view.getUint16(at + blockTablesAt, true);
+    const stateAt =
+      at + blockHeadBytes + view.getUint16(at + blockValueBytesAt, true) + (tables === 0 ? 0 : this.#acceleratorBytes);
+    const stride = this.plan.amountAt + (view.getUint8(stateAt + 1) & 7);
+    const last = stateAt + headerBytes + (view.getUint16(stateAt + 2, true) - 1) * stride;
+    return view.getUint8(Math.min(view.byteLength - 1, last));
   }
 
   /** Counts the payment once, and leaves its evaluation ready for `write`. Answers whether the state changed. */
@@ -49,16 +81,14 @@ export class EntityWriter {
     const known = cell.find(timeMs, facts.id, bound);
     this.#evaluation.folded = false;
     if (known >= 0) {
-      this.#evaluate(known);
+      this.#evaluation.run(cell, known);
       return false;
     }
-    this.#makeRoom(facts);
+    const full = !this.#fits(facts);
+    if (full) this.#makeRoom(facts);
     // Making room may have folded records away, up to beyond the payment's own time.
     if (cell.folded && timeMs <= cell.completeSinceMs) return this.#appendFolded(facts);
-    const position = cell.upperBound(timeMs);
-    this.#insert(position, facts);
-    this.#seen(timeMs);
-    this.#evaluate(position);
+    this.#insert(full ? cell.upperBound(timeMs) : bound, facts);
     return true;
   }
 
@@ -105,44 +135,29 @@ export class EntityWriter {
       return cell.bucketCount > 0 && facts.timeMs <= cell.completeSinceMs && labelInBucket(cell, facts, fraud);
     }
     if (!setFlag(cell, position, fraudBit, fraud)) return false;
-    const at = this.#entities.acceleratorAt(this.ref);
-    if (at !== 0) {
-      this.#accelerator.open(cell, at);
-      if (this.#accelerator.valid) this.#accelerator.labelled(position, cell.flagsAt(position), fraud);
-    }
+    if (this.#acceleratorAt !== 0 && this.#accelerator.valid) this.#accelerator.labelled(position, fraud);
     return true;
   }
 
+  /** Puts the payment at its place and evaluates it there. */
   #insert(position: number, facts: PaymentFacts): void {
     const { cell } = this;
-    const at = this.#entities.acceleratorAt(this.ref);
-    let wasValid = false;
-    if (at !== 0) {
-      this.#accelerator.open(cell, at);
-      wasValid = this.#accelerator.valid;
-    }
+    const accelerated = this.#acceleratorAt !== 0;
+    const valid = accelerated && this.#accelerator.valid;
     openRecord(cell, position);
     writeRecord(cell, position, facts);
-    if (wasValid) this.#accelerator.inserted(position);
-  }
-
-  #evaluate(position: number): void {
-    const { cell } = this;
-    const at = this.#entities.acceleratorAt(this.ref);
-    if (at === 0) {
+    if (position === 0) this.#seen(facts.timeMs);
+    if (valid) this.#accelerator.inserted(position);
+    if (!accelerated || position < cell.count - 1) {
       this.#evaluation.run(cell, position);
       return;
     }
-    this.#accelerator.open(cell, at);
-    if (!this.#accelerator.valid) this.#accelerator.rebuild(this.#evaluation);
-    this.#accelerator.evaluate(position, this.#evaluation);
+    if (!valid) this.#accelerator.rebuild(this.#evaluation);
+    this.#accelerator.read(this.#evaluation);
   }
 
   #invalidate(): void {
-    const at = this.#entities.acceleratorAt(this.ref);
-    if (at === 0) return;
-    this.#accelerator.open(this.cell, at);
-    this.#accelerator.invalidate();
+    if (this.#acceleratorAt !== 0) this.#accelerator.invalidate();
   }
 
   /** A payment of a time that is no longer kept as records: it goes to its bucket, or counts only for itself. */
@@ -172,45 +187,54 @@ export class EntityWriter {
     if (firstSeenMs === noTime || timeMs < firstSeenMs) this.cell.firstSeenMs = timeMs;
   }
 
+  /** Whether one more record fits as things are, its amount included. */
+  #fits(facts: PaymentFacts): boolean {
+    const { cell, plan } = this;
+    if (plan.hasAmount && amountWidth(facts.amountMinor) > cell.amountBytes) return false;
+    // A full ring folds although the block has room.
+    if (cell.count >= plan.ringEventsMax) return false;
+    return cell.recordsAt + (cell.count + 1) * cell.stride <= this.#endAt;
+  }
+
   /** Sees to it that one more record fits, with an amount as wide as the payment's; folds what the ring cannot hold. */
   #makeRoom(facts: PaymentFacts): void {
     const { cell, plan } = this;
     const width = plan.hasAmount ? Math.max(cell.amountBytes, amountWidth(facts.amountMinor)) : 0;
-    if (width === cell.amountBytes && this.#fits()) return;
     const newestMs = cell.count === 0 ? facts.timeMs : Math.max(facts.timeMs, cell.timeAt(cell.count - 1));
     const expired = expiredRecords(cell, newestMs);
     if (expired > 0) {
       dropHistory(cell, expired);
       this.#invalidate();
     } else if (cell.count >= plan.ringEventsMax) {
-      if (cell.base + foldingBytes(cell) > this.#entities.stateEnd(this.ref)) this.#resize(cell.count + 1, width, 1);
+      if (cell.base + foldingBytes(cell) > this.#endAt) this.#resize(cell.count + 1, width, 1);
       foldOldest(cell, newestMs);
       this.#invalidate();
     }
-    if (width !== cell.amountBytes || !this.#fits()) this.#resize(cell.count + 1, width, 0);
-  }
-
-  #fits(): boolean {
-    const { cell } = this;
-    const accelerator = this.#entities.acceleratorAt(this.ref);
-    if (accelerator !== 0 && cell.count >= cell.view.getUint16(accelerator, true)) return false;
-    // Checked where it matters: a full ring folds although the block has room.
-    if (cell.count >= this.plan.ringEventsMax) return false;
-    return cell.base + cell.stateBytes() + cell.stride <= this.#entities.stateEnd(this.ref);
+    if (!this.#fits(facts)) this.#resize(cell.count + 1, width, 0);
   }
 
   /** Moves the entity to a larger block: room for so many records and some more, and for so many more buckets. */
   #resize(records: number, width: number, moreBuckets: number): void {
     const { cell, plan } = this;
-    const accelerated = this.#accelerates && records >= acceleratedRecordsMin;
+    const { arena } = this.#entities;
+    const accelerated = this.#acceleratorBytes > 0 && records >= acceleratedRecordsMin && width !== amountWidths.wide;
     const spare = records >> (accelerated ? acceleratedGrowthShift : growthShift);
     const wanted = Math.min(records + spare, Math.max(records, plan.ringEventsMax));
-    const stride = plan.amountAt + width;
-    const buckets = cell.bucketCount + moreBuckets;
-    const bytes = stateBytesOf(plan.bucketBytes, buckets, wanted, stride);
-    const layout = this.#accelerator.layout;
-    this.ref = this.#entities.resize(this.ref, cell, bytes, accelerated ? acceleratorBytes(layout, wanted) : 0, width);
-    const at = this.#entities.acceleratorAt(this.ref);
-    if (at !== 0) invalidateAccelerator(cell.view, at, wanted);
+    const stateBytes = stateBytesOf(plan.bucketBytes, cell.bucketCount + moreBuckets, wanted, plan.amountAt + width);
+    const from = this.ref;
+    const fromAt = arena.offset(from);
+    const valuesEnd = blockHeadBytes + arena.view(from).getUint16(fromAt + blockValueBytesAt, true);
+    const stateAt = valuesEnd + (accelerated ? this.#acceleratorBytes : 0);
+    const tablesAt = accelerated ? (stateAt + stateBytes + 15) & ~15 : 0;
+    const { layout } = this.#accelerator;
+    const to = arena.allocate(accelerated ? tablesAt + tablesBytes(layout, wanted + 1) : stateAt + stateBytes);
+    const at = arena.offset(to);
+    arena.bytes(to).set(arena.bytes(from).subarray(fromAt, fromAt + valuesEnd), at);
+    arena.view(to).setUint16(at + blockTablesAt, tablesAt >>> 4, true);
+    if (accelerated) invalidateAccelerator(arena.view(to), at + valuesEnd, tableSlots(wanted + 1));
+    copyState(cell, arena.view(to), arena.bytes(to), at + stateAt, width);
+    this.#entities.moved(from, to);
+    arena.free(from);
+    this.open(to);
   }
 }

@@ -43,6 +43,12 @@ export class KeyTable {
     return this.#search();
   }
 
+  /** What most probably is the reference with this hash: the first slot looked at, 0 when that is another's. */
+  guess(hash: number): BlockRef {
+    const slot = hash & this.#mask;
+    return this.#slots[2 * slot + 1] === hash ? (this.#slots[2 * slot] as number) : empty;
+  }
+
   next(): BlockRef {
     this.#at++;
     return this.#search();

@@ -7,7 +7,16 @@ import type { DirtyEntity, FeatureProgram, StoredEntity, VelocityLabel, Velocity
 import type { Payment } from '../../domain/payment.ts';
 import type { BlockRef } from './arena.ts';
 import { Entities } from './entities.ts';
-import { blockKindAt, blockTenantAt, decodeKey, decodeValues, encodeKey, encodeValues } from './entityBlock.ts';
+import {
+  blockHeadBytes,
+  blockKindAt,
+  blockTenantAt,
+  blockValueBytesAt,
+  decodeKey,
+  decodeValues,
+  encodeKey,
+  encodeValues,
+} from './entityBlock.ts';
 import { EntityWriter } from './entityWriter.ts';
 
 export interface VelocityMemoryOptions {
@@ -23,6 +32,8 @@ export interface VelocityMemoryOptions {
 
 const tenantsMax = 65_535;
 const evictSlotsPerCall = 4096;
+/** Payments read ahead together: their entities fit the second-level cache. */
+const groupRows = 32;
 
 /** The velocity state of all tenants in memory; see VelocityMemory for what it promises. */
 export function createVelocityMemory(program: FeatureProgram, options: VelocityMemoryOptions = {}): VelocityMemory {
@@ -34,10 +45,16 @@ class MemoryVelocity implements VelocityMemory {
   readonly #options: VelocityMemoryOptions;
   readonly #entities: Entities;
   readonly #facts: PaymentFacts;
+  readonly #scratch: PaymentFacts;
+  /** The payments of the group at hand, and for each of their entities its key hash and where it probably is. */
+  readonly #group: readonly PaymentFacts[];
+  readonly #hashes: Int32Array;
+  readonly #guesses: Int32Array;
+  readonly #present: Uint8Array;
+  #epoch = 0;
   readonly #writers: readonly EntityWriter[];
   readonly #tenants = new Map<string, number>();
   readonly #tenantNames: string[] = [];
-  /** Where features go that nobody reads. */
   #askStorage: boolean;
   #newestBatch = 0;
 
@@ -46,6 +63,12 @@ class MemoryVelocity implements VelocityMemory {
     this.#options = options;
     this.#entities = new Entities(options.hashSeed ?? 0);
     this.#facts = new PaymentFacts(program.entities);
+    this.#scratch = new PaymentFacts(program.entities);
+    this.#group = Array.from({ length: groupRows }, () => new PaymentFacts(program.entities));
+    const places = groupRows * program.entities.length;
+    this.#hashes = new Int32Array(places);
+    this.#guesses = new Int32Array(places);
+    this.#present = new Uint8Array(places);
     this.#writers = program.entities.map((plan) => new EntityWriter(plan, this.#entities));
     this.#askStorage = options.storedElsewhere === true;
   }
@@ -60,27 +83,72 @@ class MemoryVelocity implements VelocityMemory {
 
   appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix, batch: number): void {
     const tenant = this.#tenant(tenantId);
-    const { derived } = this.program;
-    const writers = this.#writers;
     this.#newestBatch = Math.max(this.#newestBatch, batch);
-    for (let row = 0; row < payments.length; row++) {
-      const facts = this.#facts;
-      facts.load(payments[row] as Payment);
-      const at = row * out.featureCount;
-      for (let w = 0; w < writers.length; w++) {
-        const writer = writers[w] as EntityWriter;
-        if (hasKey(facts, writer.plan)) {
-          this.#appendOne(tenant, writer, batch);
-          writer.write(out, at);
-        } else writeMissing(writer.plan, out, at);
-      }
-      for (let d = 0; d < derived.length; d++) {
-        const op = derived[d] as (typeof derived)[number];
-        writeDerived(op, facts.amountMinor, out.values, out.bounds, at);
-      }
-      if (this.#entities.arena.crowded) this.#entities.tidy();
+    for (let from = 0; from < payments.length; from += groupRows) {
+      const rows = Math.min(groupRows, payments.length - from);
+      this.#lookAhead(tenant, payments, from, rows);
+      for (let row = 0; row < rows; row++) this.#appendRow(tenant, row, out, (from + row) * out.featureCount, batch);
+      this.#entities.tidy();
     }
     this.#evict();
+  }
+
+  /**
+   * Reads the payments of a group, and touches what memory each of their entities will need, all before the first is
+   * appended: the processor then waits for many cache misses at once instead of for one after the other.
+   */
+  #lookAhead(tenant: number, payments: readonly Payment[], from: number, rows: number): void {
+    const writers = this.#writers;
+    const { arena, table } = this.#entities;
+    for (let row = 0; row < rows; row++) {
+      const facts = this.#group[row] as PaymentFacts;
+      facts.load(payments[from + row] as Payment);
+      for (let w = 0; w < writers.length; w++) {
+        const { plan } = writers[w] as EntityWriter;
+        const present = hasKey(facts, plan);
+        this.#present[row * writers.length + w] = present ? 1 : 0;
+        if (present) this.#hashes[row * writers.length + w] = this.#entities.hash(facts, plan, tenant);
+      }
+    }
+    const count = rows * writers.length;
+    for (let i = 0; i < count; i++)
+      this.#guesses[i] = this.#present[i] === 1 ? table.guess(this.#hashes[i] as number) : 0;
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const ref = this.#guesses[i] as number;
+      if (ref !== 0) touched += arena.view(ref).getUint16(arena.offset(ref) + blockValueBytesAt, true);
+    }
+    for (let i = 0; i < count; i++) {
+      const ref = this.#guesses[i] as number;
+      if (ref !== 0) touched += (writers[i % writers.length] as EntityWriter).touch(ref);
+    }
+    // Never so; but what nobody reads would not be loaded.
+    if (touched < 0) throw new Error('sizes are not negative');
+    this.#epoch = arena.epoch;
+  }
+
+  #appendRow(tenant: number, row: number, out: FeatureMatrix, at: number, batch: number): void {
+    const writers = this.#writers;
+    const { derived } = this.program;
+    const facts = this.#group[row] as PaymentFacts;
+    for (let w = 0; w < writers.length; w++) {
+      const writer = writers[w] as EntityWriter;
+      const i = row * writers.length + w;
+      if (this.#present[i] === 0) {
+        writeMissing(writer.plan, out, at);
+        continue;
+      }
+      const guess = this.#guesses[i] as number;
+      // A block that was freed since is known by its head, unless its slab has gone to another class of sizes.
+      const sure = guess !== 0 && this.#epoch === this.#entities.arena.epoch;
+      if (sure && this.#entities.matches(guess, facts, writer.plan, tenant)) writer.open(guess);
+      else this.#openOrCreate(tenant, writer, facts, this.#hashes[i] as number);
+      if (writer.append(facts)) this.#entities.markDirty(writer.ref, batch);
+      writer.write(out, at);
+    }
+    for (let d = 0; d < derived.length; d++) {
+      writeDerived(derived[d] as (typeof derived)[number], facts.amountMinor, out.values, out.bounds, at);
+    }
   }
 
   reappend(tenantId: string, payment: Payment, batch: number, wanted: (key: Uint8Array) => boolean): void {
@@ -88,10 +156,11 @@ class MemoryVelocity implements VelocityMemory {
     this.#newestBatch = Math.max(this.#newestBatch, batch);
     this.#facts.load(payment);
     for (const writer of this.#writers) {
-      if (!hasKey(this.#facts, writer.plan) || !wanted(this.#keyOf(tenant, writer.plan))) continue;
-      this.#appendOne(tenant, writer, batch);
+      if (!hasKey(this.#facts, writer.plan) || !wanted(this.#keyOf(tenant, writer.plan, this.#facts))) continue;
+      this.#openOrCreate(tenant, writer, this.#facts, this.#entities.hash(this.#facts, writer.plan, tenant));
+      if (writer.append(this.#facts)) this.#entities.markDirty(writer.ref, batch);
     }
-    if (this.#entities.arena.crowded) this.#entities.tidy();
+    this.#entities.tidy();
     this.#evict();
   }
 
@@ -100,18 +169,15 @@ class MemoryVelocity implements VelocityMemory {
     this.#facts.load(payment);
     const keys: Uint8Array[] = [];
     for (const plan of this.program.entities) {
-      const ref = hasKey(this.#facts, plan) ? this.#entities.find(this.#facts, plan, tenant) : 0;
-      if (ref !== 0 && this.#entities.isDirty(ref)) keys.push(this.#keyOf(tenant, plan));
+      const ref = this.#find(tenant, plan);
+      if (ref !== 0 && this.#entities.isDirty(ref)) keys.push(this.#keyOf(tenant, plan, this.#facts));
     }
     return keys;
   }
 
-  /** Appends the loaded payment to its entity of the writer's kind. */
-  #appendOne(tenant: number, writer: EntityWriter, batch: number): void {
-    const facts = this.#facts;
-    const ref = this.#findOrLoad(tenant, writer.plan);
-    writer.open(ref === 0 ? this.#entities.create(facts, writer.plan, tenant, writer.cell) : ref);
-    if (writer.append(facts)) this.#entities.markDirty(writer.ref, batch);
+  #openOrCreate(tenant: number, writer: EntityWriter, facts: PaymentFacts, hash: number): void {
+    const ref = this.#findOrLoad(tenant, writer.plan, facts, hash);
+    writer.open(ref === 0 ? this.#entities.create(hash, facts, writer.plan, tenant, writer.cell) : ref);
   }
 
   retract(tenantId: string, payment: Payment): void {
@@ -122,7 +188,7 @@ class MemoryVelocity implements VelocityMemory {
     this.#newestBatch = Math.max(this.#newestBatch, batch);
     const tenant = this.#tenant(tenantId);
     this.#change(tenantId, label.payment, batch, (writer) => {
-      if (!writer.plan.hasLabel || wanted?.(this.#keyOf(tenant, writer.plan)) === false) return false;
+      if (!writer.plan.hasLabel || wanted?.(this.#keyOf(tenant, writer.plan, this.#facts)) === false) return false;
       return writer.label(this.#facts, label.fraud);
     });
   }
@@ -132,7 +198,9 @@ class MemoryVelocity implements VelocityMemory {
     const tenant = this.#tenant(tenantId);
     this.#facts.load(payment);
     for (const writer of this.#writers) {
-      const ref = hasKey(this.#facts, writer.plan) ? this.#findOrLoad(tenant, writer.plan) : 0;
+      const ref = hasKey(this.#facts, writer.plan)
+        ? this.#findOrLoad(tenant, writer.plan, this.#facts, this.#entities.hash(this.#facts, writer.plan, tenant))
+        : 0;
       if (ref === 0) continue;
       writer.open(ref);
       if (change(writer)) this.#entities.markDirty(ref, batch);
@@ -141,10 +209,7 @@ class MemoryVelocity implements VelocityMemory {
 
   takeDirty(max: number, recordedBatch: number): DirtyEntity[] {
     const taken: DirtyEntity[] = [];
-    this.#entities.queue.take(max, recordedBatch, (ref, batch) => {
-      this.#entities.markClean(ref);
-      taken.push({ ...this.#stored(ref), batch });
-    });
+    this.#entities.take(max, recordedBatch, (ref, batch) => taken.push(this.#stored(ref, batch)));
     return taken;
   }
 
@@ -159,33 +224,42 @@ class MemoryVelocity implements VelocityMemory {
     const foreign = foreignState(plan, entity.bytes);
     if (foreign !== undefined) throw new Error(`stored entity of kind ${plan.kind}: ${foreign}`);
     const texts = decodeValues(key.values, plan.fields.length > 1);
-    this.#entities.load(plan, this.#tenant(key.tenant), key.values, texts, entity.bytes, this.#facts);
+    this.#entities.load(plan, this.#tenant(key.tenant), key.values, texts, entity.bytes, this.#scratch);
   }
 
-  #stored(ref: BlockRef): StoredEntity {
-    const view = this.#entities.arena.view(ref);
-    const at = this.#entities.arena.offset(ref);
-    const { plan, cell } = this.#writers[view.getUint8(at + blockKindAt) - 1] as EntityWriter;
-    this.#entities.open(ref, plan, cell);
+  #stored(ref: BlockRef, batch: number): DirtyEntity {
+    const { arena } = this.#entities;
+    const view = arena.view(ref);
+    const at = arena.offset(ref);
+    const writer = this.#writers[view.getUint8(at + blockKindAt) - 1] as EntityWriter;
+    writer.open(ref);
+    const { cell, plan } = writer;
     const tenant = this.#tenantNames[view.getUint16(at + blockTenantAt, true)] ?? '';
-    const key = encodeKey(tenant, plan.kind, this.#entities.valuesOf(ref));
-    return { key, bytes: cell.bytes.slice(cell.base, cell.base + cell.stateBytes()) };
+    const valuesAt = at + blockHeadBytes;
+    const values = cell.bytes.subarray(valuesAt, valuesAt + view.getUint16(at + blockValueBytesAt, true));
+    const bytes = cell.bytes.slice(cell.base, cell.base + cell.stateBytes());
+    return { key: encodeKey(tenant, plan.kind, values), bytes, batch };
   }
 
-  #findOrLoad(tenant: number, plan: EntityPlan): BlockRef {
+  #find(tenant: number, plan: EntityPlan): BlockRef {
     const facts = this.#facts;
-    const ref = this.#entities.find(facts, plan, tenant);
-    if (ref !== 0 || !this.#askStorage || this.#options.loadMissing === undefined) return ref;
-    const key = this.#keyOf(tenant, plan);
-    const bytes = this.#options.loadMissing(key);
-    if (bytes === undefined) return this.#entities.find(facts, plan, tenant);
-    this.load({ key, bytes });
-    return this.#entities.find(facts, plan, tenant);
+    if (!hasKey(facts, plan)) return 0;
+    return this.#entities.find(this.#entities.hash(facts, plan, tenant), facts, plan, tenant);
   }
 
-  /** Key of the entity that the loaded payment touches; its fields must be present. */
-  #keyOf(tenant: number, plan: EntityPlan): Uint8Array {
-    const values = encodeValues(plan.fields.map((field) => this.#facts.values[field] ?? ''));
+  #findOrLoad(tenant: number, plan: EntityPlan, facts: PaymentFacts, hash: number): BlockRef {
+    const ref = this.#entities.find(hash, facts, plan, tenant);
+    if (ref !== 0 || !this.#askStorage || this.#options.loadMissing === undefined) return ref;
+    const key = this.#keyOf(tenant, plan, facts);
+    const bytes = this.#options.loadMissing(key);
+    if (bytes === undefined) return 0;
+    this.load({ key, bytes });
+    return this.#entities.find(hash, facts, plan, tenant);
+  }
+
+  /** Key of the entity that the payment touches; its fields must be present. */
+  #keyOf(tenant: number, plan: EntityPlan, facts: PaymentFacts): Uint8Array {
+    const values = encodeValues(plan.fields.map((field) => facts.values[field] ?? ''));
     return encodeKey(this.#tenantNames[tenant] ?? '', plan.kind, values);
   }
 
