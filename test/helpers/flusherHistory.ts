@@ -148,7 +148,9 @@ class Life {
     const checkpoint = disk.checkpoint();
     const newest = disk.rows.reduce((max, { stamp }) => Math.max(max, stamp), 0);
     this.#ledger = new StampLedger(checkpoint, newest, disk.rows.length);
-    const onIndexed = (): void => void this.flushes++;
+    const onIndexed = (): void => {
+      this.flushes++;
+    };
     this.#flusher = new Flusher({ pace, state: this.#state, ledger: this.#ledger, checkpoint, onIndexed });
     this.#labels = new LabelStamps(this.#ledger);
   }
