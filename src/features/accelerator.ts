@@ -1,25 +1,38 @@
 import {
   type AcceleratorPlan,
   coveredAt,
-  cursorsAt,
   type IndexPlan,
+  isTableCrowded,
   planAccelerator,
   slotBytes,
   slotsAt,
+  valuesAt,
   type WindowState,
 } from './acceleratorLayout.ts';
 import type { Evaluation } from './evaluation.ts';
+import type { PaymentFacts } from './facts.ts';
 import { runLane, squareHigh, squareLow } from './lanes.ts';
 import { type EntityPlan, fraudBit, type Lane, laneTypes } from './plan.ts';
 import type { StateCell } from './state.ts';
 
+// Copies: what a module imports is looked up anew at every use, what is its own is known to the compiler.
+const {
+  count: countType,
+  sum: sumType,
+  squares: squaresType,
+  min: minType,
+  max: maxType,
+  distinct: distinctType,
+} = laneTypes;
+const coveredOffset = coveredAt;
+const slotSize = slotBytes;
 const invalid = 0xffff;
 const noRecord = 0xffff;
 const hashFactor = 0x9e3779b1;
 
 /** Marks the accelerator at `at` as unusable until it is rebuilt, its tables having so many slots. */
 export function invalidateAccelerator(view: DataView, at: number, slots: number): void {
-  view.setUint16(at + coveredAt, invalid, true);
+  view.setUint16(at + coveredOffset, invalid, true);
   view.setUint16(at + slotsAt, slots, true);
 }
 
@@ -31,6 +44,8 @@ export class Accelerator {
   #cell!: StateCell;
   #view!: DataView;
   #at = 0;
+  #cursorsAt = 0;
+  #timesAt = 0;
   #tablesAt = 0;
   #slots = 0;
   #shift = 0;
@@ -46,24 +61,38 @@ export class Accelerator {
     this.#cell = cell;
     this.#view = cell.view;
     this.#at = at;
+    this.#cursorsAt = at + this.layout.cursorsAt;
+    this.#timesAt = at + this.layout.timesAt;
     this.#tablesAt = tablesAt;
     this.#slots = cell.view.getUint16(at + slotsAt, true);
     this.#shift = Math.clz32(this.#slots) + 1;
   }
 
+  get slots(): number {
+    return this.#slots;
+  }
+
+  /** Some table needs more slots before another record comes. */
+  get crowded(): boolean {
+    for (let x = 0; x < this.layout.indexes.length; x++) {
+      if (isTableCrowded(this.#view.getUint16(this.#at + valuesAt + 2 * x, true), this.#slots)) return true;
+    }
+    return false;
+  }
+
   get valid(): boolean {
-    return this.#view.getUint16(this.#at + coveredAt, true) === this.#cell.count;
+    return this.#view.getUint16(this.#at + coveredOffset, true) === this.#cell.count;
   }
 
   invalidate(): void {
-    this.#view.setUint16(this.#at + coveredAt, invalid, true);
+    this.#view.setUint16(this.#at + coveredOffset, invalid, true);
   }
 
   /** Takes in the record just put at `position`; the accelerator was valid before. */
   inserted(position: number): void {
     const cell = this.#cell;
     const last = cell.count - 1;
-    this.#view.setUint16(this.#at + coveredAt, cell.count, true);
+    this.#view.setUint16(this.#at + coveredOffset, cell.count, true);
     if (position < last) {
       this.#insertLate(position);
       return;
@@ -74,6 +103,24 @@ export class Accelerator {
     this.#enterNewest(last);
   }
 
+  /** Reads a little of what an event at `timeMs` will need, of the entity whose accelerator and state stand there. */
+  touch(view: DataView, at: number, tablesAt: number, recordsAt: number, stride: number, facts: PaymentFacts): number {
+    const { boundaries } = this.#plan;
+    const { cursorsAt, timesAt, indexes } = this.layout;
+    let touched = 0;
+    for (let b = 0; b < boundaries.length; b++) {
+      if (view.getFloat64(at + timesAt + 8 * b, true) > facts.timeMs - (boundaries[b] as number)) continue;
+      touched += view.getUint8(recordsAt + stride * view.getUint16(at + cursorsAt + 2 * b, true));
+    }
+    const slots = view.getUint16(at + slotsAt, true);
+    for (let x = 0; x < indexes.length; x++) {
+      const value = facts.codes[(indexes[x] as IndexPlan).field] as number;
+      const slot = Math.imul(value, hashFactor) >>> (Math.clz32(slots) + 1);
+      touched += view.getUint8(tablesAt + slotSize * (x * slots + slot));
+    }
+    return touched;
+  }
+
   /** Cursors and results as of the newest record; the accelerator must be valid. */
   read(evaluation: Evaluation): void {
     const cell = this.#cell;
@@ -82,20 +129,20 @@ export class Accelerator {
     const at = this.#at;
     evaluation.end = cell.count;
     evaluation.timeMs = cell.timeAt(cell.count - 1);
-    for (let b = 0; b < cursors.length; b++) cursors[b] = view.getUint16(at + cursorsAt + 2 * b, true);
+    for (let b = 0; b < cursors.length; b++) cursors[b] = view.getUint16(this.#cursorsAt + 2 * b, true);
     const { states, walked } = this.layout;
     for (let s = 0; s < states.length; s++) {
       const state = states[s] as WindowState;
       const stateAt = at + state.at;
-      if (state.type === laneTypes.sum) {
+      if (state.type === sumType) {
         results[state.slot] = view.getFloat64(stateAt, true);
         results[state.slot + 1] = 0;
-      } else if (state.type === laneTypes.squares) {
+      } else if (state.type === squaresType) {
         results[state.slot] = view.getFloat64(stateAt, true);
         results[state.slot + 1] = view.getFloat64(stateAt + 8, true);
       } else {
         const value = view.getUint16(stateAt, true);
-        if (state.type === laneTypes.count || state.type === laneTypes.distinct) results[state.slot] = value;
+        if (state.type === countType || state.type === distinctType) results[state.slot] = value;
         else results[state.slot] = value === noRecord ? Number.NaN : cell.amountLow(value);
       }
     }
@@ -110,50 +157,84 @@ export class Accelerator {
     const view = this.#view;
     const flags = this.#cell.flagsAt(i) | fraudBit;
     for (const state of this.layout.states) {
-      const counted = state.type === laneTypes.count && (state.mask & fraudBit) !== 0;
+      const counted = state.type === countType && (state.mask & fraudBit) !== 0;
       if (!counted || (flags & state.mask) !== state.mask || !this.#inWindow(state, i)) continue;
       view.setUint16(this.#at + state.at, view.getUint16(this.#at + state.at, true) + (on ? 1 : -1), true);
     }
   }
 
-  /** Makes everything anew from the records; `scratch` is overwritten. */
-  rebuild(scratch: Evaluation): void {
+  /**
+   * Makes everything anew from the records; `scratch` is overwritten. Answers false, and stays invalid, when the tables
+   * have too few slots.
+   */
+  rebuild(scratch: Evaluation): boolean {
     const cell = this.#cell;
     const view = this.#view;
     const at = this.#at;
+    if (!this.#fillTables()) return false;
     scratch.run(cell, cell.count - 1);
     for (let b = 0; b < scratch.cursors.length; b++) {
       const cursor = scratch.cursors[b] as number;
-      view.setUint16(at + cursorsAt + 2 * b, cursor, true);
-      view.setFloat64(at + this.layout.timesAt + 8 * b, cell.timeAt(cursor), true);
+      view.setUint16(this.#cursorsAt + 2 * b, cursor, true);
+      view.setFloat64(this.#timesAt + 8 * b, cell.timeAt(cursor), true);
     }
     for (const state of this.layout.states) {
       const value = scratch.results[state.slot] as number;
-      if (state.type === laneTypes.sum) view.setFloat64(at + state.at, value, true);
-      else if (state.type === laneTypes.squares) {
+      if (state.type === sumType) view.setFloat64(at + state.at, value, true);
+      else if (state.type === squaresType) {
         view.setFloat64(at + state.at, value, true);
         view.setFloat64(at + state.at + 8, scratch.results[state.slot + 1] as number, true);
-      } else if (state.type === laneTypes.count || state.type === laneTypes.distinct) {
+      } else if (state.type === countType || state.type === distinctType) {
         view.setUint16(at + state.at, value, true);
       } else view.setUint16(at + state.at, this.#extreme(state, scratch.cursors[state.start] as number), true);
     }
+    view.setUint16(at + coveredOffset, cell.count, true);
+    return true;
+  }
+
+  /** The oldest n records were taken away. What was valid stays so when no window held them. */
+  forgot(n: number): void {
+    const cell = this.#cell;
+    const view = this.#view;
+    const covered = view.getUint16(this.#at + coveredOffset, true);
+    const count = this.#plan.boundaries.length;
+    let lowest = covered === cell.count + n ? n : 0;
+    for (let b = 0; b < count; b++) lowest = Math.min(lowest, view.getUint16(this.#cursorsAt + 2 * b, true));
+    if (lowest < n || !this.#fillTables()) {
+      this.invalidate();
+      return;
+    }
+    const lower = (at: number): void => view.setUint16(at, view.getUint16(at, true) - n, true);
+    for (let b = 0; b < count; b++) lower(this.#cursorsAt + 2 * b);
+    for (const state of this.layout.states) {
+      const at = this.#at + state.at;
+      if ((state.type === minType || state.type === maxType) && view.getUint16(at, true) !== noRecord) lower(at);
+    }
+    view.setUint16(this.#at + coveredOffset, cell.count, true);
+  }
+
+  /** Answers false when the values do not fit. */
+  #fillTables(): boolean {
+    const cell = this.#cell;
     const { indexes } = this.layout;
-    cell.bytes.fill(0, this.#tablesAt, this.#tablesAt + indexes.length * slotBytes * this.#slots);
+    cell.bytes.fill(0, this.#at + valuesAt, this.#at + valuesAt + 2 * indexes.length);
+    cell.bytes.fill(0, this.#tablesAt, this.#tablesAt + indexes.length * slotSize * this.#slots);
     for (let x = 0; x < indexes.length; x++) {
       for (let i = 0; i < cell.count; i++) {
         const value = this.#valueAt(x, i);
-        if (value !== 0) this.#setLast(this.#find(x, value), value, i);
+        if (value !== 0) this.#setLast(x, this.#find(x, value), value, i);
+        if (isTableCrowded(this.#view.getUint16(this.#at + valuesAt + 2 * x, true), this.#slots)) return false;
       }
     }
-    view.setUint16(at + coveredAt, cell.count, true);
+    return true;
   }
 
   /** Moves one boundary on: records up to `bound` leave the windows that start there, and enter those that stop there. */
   #pass(b: number, bound: number): void {
     const cell = this.#cell;
     const view = this.#view;
-    const cursorAt = this.#at + cursorsAt + 2 * b;
-    const timeAt = this.#at + this.layout.timesAt + 8 * b;
+    const cursorAt = this.#cursorsAt + 2 * b;
+    const timeAt = this.#timesAt + 8 * b;
     let timeMs = view.getFloat64(timeAt, true);
     let cursor = view.getUint16(cursorAt, true);
     if (timeMs > bound) {
@@ -179,10 +260,10 @@ export class Accelerator {
     const view = this.#view;
     if (state.mask !== 0 && (cell.flagsAt(i) & state.mask) !== state.mask) return;
     const at = this.#at + state.at;
-    if (state.type === laneTypes.count) view.setUint16(at, view.getUint16(at, true) + sign, true);
-    else if (state.type === laneTypes.sum) {
+    if (state.type === countType) view.setUint16(at, view.getUint16(at, true) + sign, true);
+    else if (state.type === sumType) {
       view.setFloat64(at, view.getFloat64(at, true) + sign * cell.amountLow(i), true);
-    } else if (state.type === laneTypes.squares) {
+    } else if (state.type === squaresType) {
       const amount = cell.amountLow(i);
       view.setFloat64(at, view.getFloat64(at, true) + sign * squareLow(amount), true);
       view.setFloat64(at + 8, view.getFloat64(at + 8, true) + sign * squareHigh(amount), true);
@@ -198,8 +279,8 @@ export class Accelerator {
     const { atNewest, indexes } = this.layout;
     for (let s = 0; s < atNewest.length; s++) {
       const state = atNewest[s] as WindowState;
-      if (state.type < laneTypes.min) this.#change(state, last, 1);
-      else if (state.type !== laneTypes.distinct) this.#enterExtreme(state, last);
+      if (state.type < minType) this.#change(state, last, 1);
+      else if (state.type !== distinctType) this.#enterExtreme(state, last);
     }
     for (let x = 0; x < indexes.length; x++) {
       const value = this.#valueAt(x, last);
@@ -223,7 +304,7 @@ export class Accelerator {
       const at = this.#at + state.at;
       view.setUint16(at, view.getUint16(at, true) + 1, true);
     }
-    this.#setLast(slot, value, i);
+    this.#setLast(x, slot, value, i);
   }
 
   #enterExtreme(state: WindowState, last: number): void {
@@ -264,16 +345,16 @@ export class Accelerator {
     const newestMs = cell.timeAt(cell.count - 1);
     const { boundaries } = this.#plan;
     for (let b = 0; b < boundaries.length; b++) {
-      const at = this.#at + cursorsAt + 2 * b;
+      const at = this.#cursorsAt + 2 * b;
       let cursor = view.getUint16(at, true);
       if (timeMs <= newestMs - (boundaries[b] as number)) cursor++;
-      else if (position === cursor) view.setFloat64(this.#at + this.layout.timesAt + 8 * b, timeMs, true);
+      else if (position === cursor) view.setFloat64(this.#timesAt + 8 * b, timeMs, true);
       view.setUint16(at, cursor, true);
       this.#cursors[b] = cursor;
     }
     for (const state of this.layout.states) {
-      if (state.type === laneTypes.min || state.type === laneTypes.max) this.#insertExtreme(state, position);
-      else if (state.type !== laneTypes.distinct && this.#inWindow(state, position)) this.#change(state, position, 1);
+      if (state.type === minType || state.type === maxType) this.#insertExtreme(state, position);
+      else if (state.type !== distinctType && this.#inWindow(state, position)) this.#change(state, position, 1);
     }
     for (let x = 0; x < this.layout.indexes.length; x++) {
       this.#shiftTable(x, position);
@@ -283,7 +364,7 @@ export class Accelerator {
   }
 
   #inWindow({ start, stop }: WindowState, i: number): boolean {
-    const cursor = (b: number): number => this.#view.getUint16(this.#at + cursorsAt + 2 * b, true);
+    const cursor = (b: number): number => this.#view.getUint16(this.#cursorsAt + 2 * b, true);
     return i >= cursor(start) && (stop < 0 || i < cursor(stop));
   }
 
@@ -308,25 +389,30 @@ export class Accelerator {
   /** Where the value stands in table x, or the free slot where it would. */
   #find(x: number, value: number): number {
     const view = this.#view;
-    const table = this.#tablesAt + x * slotBytes * this.#slots;
+    const table = this.#tablesAt + x * slotSize * this.#slots;
     let slot = Math.imul(value, hashFactor) >>> this.#shift;
     for (;;) {
-      const at = table + slotBytes * slot;
+      const at = table + slotSize * slot;
       if (view.getUint16(at + 4, true) === 0 || view.getInt32(at, true) === value) return at;
       slot = (slot + 1) & (this.#slots - 1);
     }
   }
 
-  #setLast(slot: number, value: number, i: number): void {
-    this.#view.setInt32(slot, value, true);
-    this.#view.setUint16(slot + 4, i + 1, true);
+  #setLast(x: number, slot: number, value: number, i: number): void {
+    const view = this.#view;
+    if (view.getUint16(slot + 4, true) === 0) {
+      const at = this.#at + valuesAt + 2 * x;
+      view.setUint16(at, view.getUint16(at, true) + 1, true);
+      view.setInt32(slot, value, true);
+    }
+    view.setUint16(slot + 4, i + 1, true);
   }
 
   /** Renumbers what a late record has pushed up by one. */
   #shiftTable(x: number, position: number): void {
     const view = this.#view;
-    const table = this.#tablesAt + x * slotBytes * this.#slots;
-    for (let at = table + 4; at < table + slotBytes * this.#slots; at += slotBytes) {
+    const table = this.#tablesAt + x * slotSize * this.#slots;
+    for (let at = table + 4; at < table + slotSize * this.#slots; at += slotSize) {
       const last = view.getUint16(at, true);
       if (last > position) view.setUint16(at, last + 1, true);
     }

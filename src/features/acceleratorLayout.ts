@@ -4,13 +4,14 @@ import { type EntityPlan, laneTypes, type LaneType } from './plan.ts';
  * Where the parts of a dense entity's accelerator stand. It is derived from the records and never stored: every window
  * of every lane as of the newest record, so that an event costs what enters and leaves its windows, not what they hold.
  *
- * The fixed part: 0 records covered u16 (0xffff: must be rebuilt) · 2 slots of each table u16 · per boundary its cursor
- * u16 · per boundary the time of the record at its cursor f64 · the windows' states. The tables, one for each column
- * that is counted as distinct, tell for each value the last record that has it: value i32, record + 1 u16 (0: free).
+ * The fixed part: 0 records covered u16 (0xffff: must be rebuilt) · 2 slots of each table u16 · per table its values
+ * u16 · per boundary its cursor u16 · per boundary the time of the record at its cursor f64 · the windows' states. The
+ * tables, one for each column that is counted as distinct, tell for each value the last record that has it: value i32,
+ * record + 1 u16 (0: free).
  */
 export const coveredAt = 0;
 export const slotsAt = 2;
-export const cursorsAt = 4;
+export const valuesAt = 4;
 export const slotBytes = 6;
 /** An entity gets an accelerator with its so-manieth record; below, walking the records is as fast. */
 export const acceleratedRecordsMin = 32;
@@ -18,6 +19,7 @@ export const acceleratedRecordsMin = 32;
 export interface IndexPlan {
   readonly mask: number;
   readonly column: number;
+  readonly field: number;
   readonly columnAt: number;
   readonly columnBytes: number;
 }
@@ -40,6 +42,7 @@ export interface WindowState {
 }
 
 export interface AcceleratorPlan {
+  readonly cursorsAt: number;
   readonly timesAt: number;
   readonly states: readonly WindowState[];
   /** States that end at the newest record: each new one enters them. */
@@ -64,7 +67,7 @@ function planIndexes(plan: EntityPlan): IndexPlan[] {
   for (const { type, mask, column, columnAt, columnBytes, stop } of plan.lanes) {
     if (type !== laneTypes.distinct || stop >= 0) continue;
     if (indexes.some((i) => i.mask === mask && i.column === column)) continue;
-    indexes.push({ mask, column, columnAt, columnBytes });
+    indexes.push({ mask, column, field: plan.columns[column]?.field ?? 0, columnAt, columnBytes });
   }
   return indexes;
 }
@@ -74,6 +77,7 @@ export function planAccelerator(plan: EntityPlan): AcceleratorPlan {
   const indexes = planIndexes(plan);
   const states: WindowState[] = [];
   const walked: number[] = [];
+  const cursorsAt = valuesAt + 2 * indexes.length;
   const timesAt = cursorsAt + 2 * boundaries;
   let at = timesAt + 8 * boundaries;
   plan.lanes.forEach((lane, l) => {
@@ -93,6 +97,7 @@ export function planAccelerator(plan: EntityPlan): AcceleratorPlan {
   const additive = states.filter((state) => isAdditive(state.type));
   const at0 = Array.from({ length: boundaries }, (_, b) => b);
   return {
+    cursorsAt,
     timesAt,
     states,
     atNewest: states.filter((state) => state.stop < 0),
@@ -106,11 +111,14 @@ export function planAccelerator(plan: EntityPlan): AcceleratorPlan {
   };
 }
 
-/** Slots of one table for so many records: a power of two, at most three quarters full. */
-export function tableSlots(capacity: number): number {
-  return 1 << (32 - Math.clz32(Math.max(7, Math.ceil((capacity * 4) / 3) - 1)));
+/** Slots a table starts with; a power of two, as always. */
+export const tableSlotsMin = 16;
+
+/** Whether a table with so many values should have more slots: no more than three quarters are taken. */
+export function isTableCrowded(values: number, slots: number): boolean {
+  return 4 * values > 3 * slots;
 }
 
-export function tablesBytes(plan: AcceleratorPlan, capacity: number): number {
-  return plan.indexes.length * slotBytes * tableSlots(capacity);
+export function tablesBytes(plan: AcceleratorPlan, slots: number): number {
+  return plan.indexes.length * slotBytes * slots;
 }

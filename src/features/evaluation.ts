@@ -3,6 +3,17 @@ import { type EntityPlan, type Op, opCodes } from './plan.ts';
 import type { StateCell } from './state.ts';
 import { standardDeviation } from './stddev.ts';
 
+// Copies: what a module imports is looked up anew at every use, what is its own is known to the compiler.
+const {
+  count: countOp,
+  sum: sumOp,
+  mean: meanOp,
+  stddev: stddevOp,
+  fraudRate: fraudRateOp,
+  sinceLast: sinceLastOp,
+  sinceFirst: sinceFirstOp,
+  isFirst: isFirstOp,
+} = opCodes;
 const two32 = 4294967296;
 const millisPerSecond = 1000;
 /** Up to so many records the cursors are found by walking; from there by halving. */
@@ -73,24 +84,24 @@ export class Evaluation {
 
   valueOf(cell: StateCell, op: Op): number {
     switch (op.code) {
-      case opCodes.count:
+      case countOp:
         return this.countOf(op);
-      case opCodes.sum:
+      case sumOp:
         return this.sumOf(op);
-      case opCodes.mean:
+      case meanOp:
         // 0 ÷ 0 is NaN: the mean of nothing is missing.
         return this.sumOf(op) / this.countOf(op);
-      case opCodes.fraudRate: {
+      case fraudRateOp: {
         const count = this.countOf(op);
         return count === 0 ? 0 : (this.results[op.slot] as number) / count;
       }
-      case opCodes.stddev:
+      case stddevOp:
         return this.#deviation(cell, op);
-      case opCodes.sinceLast:
+      case sinceLastOp:
         return this.#sinceLast(cell);
-      case opCodes.sinceFirst:
+      case sinceFirstOp:
         return (this.timeMs - cell.firstSeenMs) / millisPerSecond;
-      case opCodes.isFirst:
+      case isFirstOp:
         return (this.folded ? this.first : this.end === 1 && this.timeMs <= cell.firstSeenMs) ? 1 : 0;
       default:
         return this.results[op.slot] as number;

@@ -2,13 +2,25 @@ import type { Payment } from '../domain/payment.ts';
 import { columnCode, fieldCount, fieldValue } from './fields.ts';
 import { hashText } from './hash.ts';
 import { type EntityPlan, recordFlagsAt, recordIdAt } from './plan.ts';
-import { type StateCell, writeTime } from './state.ts';
+import { amountWidth, type StateCell, writeAmount } from './state.ts';
+
+const idOffset = recordIdAt;
+const flagsOffset = recordFlagsAt;
+const two32 = 4294967296;
+const perTwo32 = 1 / two32;
 
 /** What the states need of one payment, computed once for all its entities. Reused: `load` replaces the payment. */
 export class PaymentFacts {
   payment!: Payment;
   timeMs = 0;
   amountMinor = 0;
+  /** Time and amount in the parts in which records hold them. */
+  timeLow = 0;
+  timeHigh = 0;
+  amountLow = 0;
+  amountHigh = 0;
+  /** Bytes the amount needs in a record. */
+  amountBytes = 0;
   /** 32-bit hash of the payment id. */
   id = 0;
   /** By field code: the value as records hold it, 0 when the payment has none. */
@@ -28,8 +40,15 @@ export class PaymentFacts {
 
   load(payment: Payment): void {
     this.payment = payment;
-    this.timeMs = payment.occurredAtMs;
-    this.amountMinor = payment.amountMinor;
+    const timeMs = payment.occurredAtMs;
+    const { amountMinor } = payment;
+    this.timeMs = timeMs;
+    this.timeHigh = Math.floor(timeMs * perTwo32);
+    this.timeLow = (timeMs - this.timeHigh * two32) | 0;
+    this.amountMinor = amountMinor;
+    this.amountHigh = Math.floor(amountMinor * perTwo32);
+    this.amountLow = (amountMinor - this.amountHigh * two32) | 0;
+    this.amountBytes = amountWidth(amountMinor);
     this.id = hashText(payment.paymentId);
     const used = this.#used;
     for (let i = 0; i < used.length; i++) {
@@ -52,9 +71,10 @@ export class PaymentFacts {
 export function writeRecord(cell: StateCell, i: number, facts: PaymentFacts): void {
   const { plan, view } = cell;
   const at = cell.recordsAt + i * cell.stride;
-  writeTime(view, at, facts.timeMs);
-  view.setInt32(at + recordIdAt, facts.id, true);
-  if (plan.hasFlags) view.setUint8(at + recordFlagsAt, facts.flags(plan));
+  view.setInt32(at, facts.timeLow, true);
+  view.setInt16(at + 4, facts.timeHigh, true);
+  view.setInt32(at + idOffset, facts.id, true);
+  if (plan.hasFlags) view.setUint8(at + flagsOffset, facts.flags(plan));
   const { columns } = plan;
   for (let c = 0; c < columns.length; c++) {
     const column = columns[c] as (typeof columns)[number];
@@ -62,5 +82,5 @@ export function writeRecord(cell: StateCell, i: number, facts: PaymentFacts): vo
     if (column.bytes === 4) view.setInt32(at + column.at, code, true);
     else view.setUint16(at + column.at, code, true);
   }
-  cell.writeAmount(i, facts.amountMinor);
+  if (plan.hasAmount) writeAmount(view, at + plan.amountAt, cell.amountBytes, facts.amountLow, facts.amountHigh);
 }

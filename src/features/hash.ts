@@ -1,6 +1,6 @@
 /** Hashes that end up in state bytes: they must never change, so they are ours and small. */
-const fnvOffset = 0x811c9dc5 | 0;
-const fnvPrime = 0x01000193;
+const factor1 = 0xcc9e2d51;
+const factor2 = 0x1b873593;
 
 /** Mixes all bits of a 32-bit integer (the finaliser of MurmurHash3). */
 export function mix32(value: number): number {
@@ -10,11 +10,22 @@ export function mix32(value: number): number {
   return h ^ (h >>> 16);
 }
 
-/** FNV-1a over UTF-16 code units with a final mix; a signed 32-bit integer. */
+/** MurmurHash3 (32 bits) over UTF-16 code units, two at a time; a signed 32-bit integer. */
 export function hashText(text: string): number {
-  let h = fnvOffset;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), fnvPrime);
-  return mix32(h ^ text.length);
+  const { length } = text;
+  let h = 0;
+  let i = 0;
+  for (; i + 1 < length; i += 2) {
+    let k = Math.imul(text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16), factor1);
+    k = Math.imul((k << 15) | (k >>> 17), factor2);
+    h ^= k;
+    h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+  }
+  if (i < length) {
+    const k = Math.imul(text.charCodeAt(i), factor1);
+    h ^= Math.imul((k << 15) | (k >>> 17), factor2);
+  }
+  return mix32(h ^ length);
 }
 
 /** 16 hexadecimal digits that name a shape; not for secrets. */

@@ -5,23 +5,25 @@ import type { StateCell } from './state.ts';
  * Accumulates lanes by walking the records from the newest to the oldest, once a lane: the nested windows of a lane
  * are read off on the way. Sums are exact: every partial result is an integer below 2⁵³ (see `Lane.width`).
  */
+const { count: countType, sum: sumType, squares: squaresType, min: minType, distinct: distinctType } = laneTypes;
+const flagsOffset = recordFlagsAt;
 const two32 = 4294967296;
 const low16 = 0xffff;
 
 /** `results[slot]` for each start of the lane; `stop` and `cursors` are record indexes (stop exclusive). */
 export function runLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: number, results: Float64Array): void {
   switch (lane.type) {
-    case laneTypes.count:
+    case countType:
       countLane(cell, lane, cursors, stop, results);
       return;
-    case laneTypes.sum:
+    case sumType:
       sumLane(cell, lane, cursors, stop, results);
       return;
-    case laneTypes.squares:
+    case squaresType:
       if (cell.amountBytes === 7) wideSquaresLane(cell, lane, cursors, stop, results);
       else squaresLane(cell, lane, cursors, stop, results);
       return;
-    case laneTypes.distinct:
+    case distinctType:
       distinctLane(cell, lane, cursors, stop, results);
       return;
     default:
@@ -32,10 +34,10 @@ export function runLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: 
 function countLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: number, results: Float64Array): void {
   const { view, stride, recordsAt } = cell;
   const { mask, starts, slot } = lane;
-  let at = recordsAt + (stop - 1) * stride + recordFlagsAt;
+  let at = recordsAt + (stop - 1) * stride + flagsOffset;
   let count = 0;
   for (let k = 0; k < starts.length; k++) {
-    const first = recordsAt + (cursors[starts[k] as number] as number) * stride + recordFlagsAt;
+    const first = recordsAt + (cursors[starts[k] as number] as number) * stride + flagsOffset;
     for (; at >= first; at -= stride) if ((view.getUint8(at) & mask) === mask) count++;
     results[slot + k] = count;
   }
@@ -53,7 +55,7 @@ function sumLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: number,
   for (let k = 0; k < starts.length; k++) {
     const first = recordsAt + (cursors[starts[k] as number] as number) * stride;
     for (; at >= first; at -= stride) {
-      if (mask !== 0 && (view.getUint8(at + recordFlagsAt) & mask) !== mask) continue;
+      if (mask !== 0 && (view.getUint8(at + flagsOffset) & mask) !== mask) continue;
       low += view.getUint32(at + amountAt, true) >>> shift;
       if (amountBytes === 7) high += view.getUint32(at + amountAt + 3, true) >>> 8;
     }
@@ -120,7 +122,7 @@ function wideSquaresLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop:
 
 function extremeLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: number, results: Float64Array): void {
   const { mask, starts, slot } = lane;
-  const sign = lane.type === laneTypes.min ? 1 : -1;
+  const sign = lane.type === minType ? 1 : -1;
   let extreme = Number.POSITIVE_INFINITY;
   let i = stop - 1;
   for (let k = 0; k < starts.length; k++) {
@@ -174,7 +176,7 @@ function distinctLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: nu
   for (let k = 0; k < starts.length; k++) {
     const first = recordsAt + (cursors[starts[k] as number] as number) * stride;
     for (; at >= first; at -= stride) {
-      if (mask !== 0 && (view.getUint8(at + recordFlagsAt) & mask) !== mask) continue;
+      if (mask !== 0 && (view.getUint8(at + flagsOffset) & mask) !== mask) continue;
       const value = columnBytes === 4 ? view.getInt32(at + columnAt, true) : view.getUint16(at + columnAt, true);
       if (value !== 0 && addToSet(value, shift)) distinct++;
     }

@@ -36,22 +36,28 @@ export function setFlag(cell: StateCell, i: number, bit: number, on: boolean): b
   return true;
 }
 
+/** Copies bytes that do not overlap; within one buffer without making a view of them. */
+export function copyBytes(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void {
+  if (from === to) to.copyWithin(toAt, fromAt, fromAt + length);
+  else to.set(from.subarray(fromAt, fromAt + length), toAt);
+}
+
 const target = new StateCell();
 
 /** Copies a state to another place (not overlapping), its amounts as wide as told. */
 export function copyState(from: StateCell, view: DataView, bytes: Uint8Array, base: number, amountBytes: number): void {
   if (amountBytes === from.amountBytes) {
-    bytes.set(from.bytes.subarray(from.base, from.base + from.stateBytes()), base);
+    copyBytes(from.bytes, from.base, bytes, base, from.stateBytes());
     return;
   }
-  bytes.set(from.bytes.subarray(from.base, from.recordsAt), base);
+  copyBytes(from.bytes, from.base, bytes, base, from.recordsAt - from.base);
   target.open(from.plan, view, bytes, base);
   target.setShape(amountBytes, from.bucketCount, from.dropped);
   target.writeShape();
   const kept = from.plan.amountAt;
   for (let i = 0; i < from.count; i++) {
     const at = from.recordsAt + i * from.stride + recordTimeAt;
-    bytes.set(from.bytes.subarray(at, at + kept), target.recordsAt + i * target.stride);
+    copyBytes(from.bytes, at, bytes, target.recordsAt + i * target.stride, kept);
     target.writeAmount(i, from.amountOf(i));
   }
 }

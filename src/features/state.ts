@@ -13,6 +13,8 @@ export const bucketsMax = 12;
 /** "No time": earlier than every event. */
 export const noTime = -(2 ** 47);
 
+const idOffset = recordIdAt;
+const flagsOffset = recordFlagsAt;
 const shapeAt = 1;
 const countAt = 2;
 const fingerprintAt = 4;
@@ -24,9 +26,10 @@ const two32 = 4294967296;
 /** Widths an amount can have in a record; an entity uses the narrowest that fits all its amounts. */
 export const amountWidths = { small: 3, medium: 4, wide: 7 } as const;
 
+const { small: smallWidth, medium: mediumWidth, wide: wideWidth } = amountWidths;
 export function amountWidth(amountMinor: number): number {
-  if (amountMinor < 2 ** 24) return amountWidths.small;
-  return amountMinor < two32 ? amountWidths.medium : amountWidths.wide;
+  if (amountMinor < 2 ** 24) return smallWidth;
+  return amountMinor < two32 ? mediumWidth : wideWidth;
 }
 
 export function readTime(view: DataView, at: number): number {
@@ -37,6 +40,19 @@ export function writeTime(view: DataView, at: number, timeMs: number): void {
   const high = Math.floor(timeMs / two32);
   view.setUint32(at, timeMs - high * two32, true);
   view.setInt16(at + 4, high, true);
+}
+
+/** Writes an amount, given as its low and high 32 bits, in so many bytes. */
+export function writeAmount(view: DataView, at: number, amountBytes: number, low: number, high: number): void {
+  if (amountBytes === 3) {
+    view.setUint16(at, low & 0xffff, true);
+    view.setUint8(at + 2, low >>> 16);
+    return;
+  }
+  view.setUint32(at, low, true);
+  if (amountBytes === 4) return;
+  view.setUint16(at + 4, high & 0xffff, true);
+  view.setUint8(at + 6, high >>> 16);
 }
 
 /** What is wrong with stored bytes for this plan, undefined when they are its own. */
@@ -140,10 +156,10 @@ export class StateCell {
     return this.view.getInt16(at + 4, true) * two32 + this.view.getUint32(at, true);
   }
   idAt(i: number): number {
-    return this.view.getInt32(this.recordsAt + i * this.stride + recordIdAt, true);
+    return this.view.getInt32(this.recordsAt + i * this.stride + idOffset, true);
   }
   flagsAt(i: number): number {
-    return this.plan.hasFlags ? this.view.getUint8(this.recordsAt + i * this.stride + recordFlagsAt) : 0;
+    return this.plan.hasFlags ? this.view.getUint8(this.recordsAt + i * this.stride + flagsOffset) : 0;
   }
   columnValue(i: number, columnAt: number, columnBytes: number): number {
     const at = this.recordsAt + i * this.stride + columnAt;
@@ -166,18 +182,7 @@ export class StateCell {
   writeAmount(i: number, amountMinor: number): void {
     const at = this.recordsAt + i * this.stride + this.plan.amountAt;
     const high = Math.floor(amountMinor / two32);
-    const low = amountMinor - high * two32;
-    if (this.amountBytes === 3) {
-      this.view.setUint16(at, low & 0xffff, true);
-      this.view.setUint8(at + 2, low >>> 16);
-      return;
-    }
-    if (this.amountBytes === 0) return;
-    this.view.setUint32(at, low, true);
-    if (this.amountBytes === 7) {
-      this.view.setUint16(at + 4, high & 0xffff, true);
-      this.view.setUint8(at + 6, high >>> 16);
-    }
+    writeAmount(this.view, at, this.amountBytes, amountMinor - high * two32, high);
   }
 
   /** Index of the first record later than `timeMs`: where an event of that time, arriving now, belongs. */

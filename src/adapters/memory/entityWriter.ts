@@ -1,5 +1,5 @@
 import { Accelerator, invalidateAccelerator } from '../../features/accelerator.ts';
-import { acceleratedRecordsMin, tableSlots, tablesBytes } from '../../features/acceleratorLayout.ts';
+import { acceleratedRecordsMin, tableSlotsMin, tablesBytes } from '../../features/acceleratorLayout.ts';
 import { addLateToBucket, labelInBucket, removeFromBucket } from '../../features/buckets.ts';
 import { dropHistory, expiredRecords, foldOldest, foldingBytes } from '../../features/compaction.ts';
 import { Evaluation } from '../../features/evaluation.ts';
@@ -7,15 +7,15 @@ import { type PaymentFacts, writeRecord } from '../../features/facts.ts';
 import { FoldedWindows } from '../../features/folded.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import { type EntityPlan, fraudBit } from '../../features/plan.ts';
-import { copyState, openRecord, removeRecord, setFlag, stateBytesOf } from '../../features/ring.ts';
-import { amountWidth, amountWidths, headerBytes, noTime, StateCell } from '../../features/state.ts';
+import { copyBytes, copyState, openRecord, removeRecord, setFlag, stateBytesOf } from '../../features/ring.ts';
+import { amountWidths, headerBytes, noTime, StateCell } from '../../features/state.ts';
 import type { BlockRef } from './arena.ts';
 import type { Entities } from './entities.ts';
 import { blockHeadBytes, blockTablesAt, blockValueBytesAt } from './entityBlock.ts';
 
-/** Room to grow a full entity gets: an eighth more records, a quarter more where an accelerator must be rebuilt. */
+/** Room to grow a full entity gets: an eighth more records, half more where there are many. */
 const growthShift = 3;
-const acceleratedGrowthShift = 2;
+const acceleratedGrowthShift = 1;
 
 /** Appends to, labels and reads the entities of one kind. The entity at hand is `ref`, opened in `cell`. */
 export class EntityWriter {
@@ -61,16 +61,19 @@ export class EntityWriter {
   }
 
   /** Reads a little of each part of an entity that `append` will need; what it answers means nothing. */
-  touch(ref: BlockRef): number {
+  touch(ref: BlockRef, facts: PaymentFacts): number {
     const { arena } = this.#entities;
     const view = arena.view(ref);
     const at = arena.offset(ref);
     const tables = view.getUint16(at + blockTablesAt, true);
-    const stateAt =
-      at + blockHeadBytes + view.getUint16(at + blockValueBytesAt, true) + (tables === 0 ? 0 : this.#acceleratorBytes);
-    const stride = this.plan.amountAt + (view.getUint8(stateAt + 1) & 7);
-    const last = stateAt + headerBytes + (view.getUint16(stateAt + 2, true) - 1) * stride;
-    return view.getUint8(Math.min(view.byteLength - 1, last));
+    const valuesEnd = at + blockHeadBytes + view.getUint16(at + blockValueBytesAt, true);
+    const stateAt = valuesEnd + (tables === 0 ? 0 : this.#acceleratorBytes);
+    const shape = view.getUint8(stateAt + 1);
+    const stride = this.plan.amountAt + (shape & 7);
+    const recordsAt = stateAt + headerBytes + ((shape >> 3) & 15) * this.plan.bucketBytes;
+    const touched = view.getUint8(recordsAt + stride * view.getUint16(stateAt + 2, true));
+    if (tables === 0) return touched;
+    return touched + this.#accelerator.touch(view, valuesEnd, at + 16 * tables, recordsAt, stride, facts);
   }
 
   /** Counts the payment once, and leaves its evaluation ready for `write`. Answers whether the state changed. */
@@ -152,8 +155,13 @@ export class EntityWriter {
       this.#evaluation.run(cell, position);
       return;
     }
-    if (!valid) this.#accelerator.rebuild(this.#evaluation);
+    if (!valid) while (!this.#accelerator.rebuild(this.#evaluation)) this.#enlargeTables();
     this.#accelerator.read(this.#evaluation);
+    if (this.#accelerator.crowded) this.#enlargeTables();
+  }
+
+  #enlargeTables(): void {
+    this.#resize(this.cell.count, this.cell.amountBytes, 0, 2 * this.#accelerator.slots);
   }
 
   #invalidate(): void {
@@ -190,7 +198,7 @@ export class EntityWriter {
   /** Whether one more record fits as things are, its amount included. */
   #fits(facts: PaymentFacts): boolean {
     const { cell, plan } = this;
-    if (plan.hasAmount && amountWidth(facts.amountMinor) > cell.amountBytes) return false;
+    if (plan.hasAmount && facts.amountBytes > cell.amountBytes) return false;
     // A full ring folds although the block has room.
     if (cell.count >= plan.ringEventsMax) return false;
     return cell.recordsAt + (cell.count + 1) * cell.stride <= this.#endAt;
@@ -199,12 +207,12 @@ export class EntityWriter {
   /** Sees to it that one more record fits, with an amount as wide as the payment's; folds what the ring cannot hold. */
   #makeRoom(facts: PaymentFacts): void {
     const { cell, plan } = this;
-    const width = plan.hasAmount ? Math.max(cell.amountBytes, amountWidth(facts.amountMinor)) : 0;
+    const width = plan.hasAmount ? Math.max(cell.amountBytes, facts.amountBytes) : 0;
     const newestMs = cell.count === 0 ? facts.timeMs : Math.max(facts.timeMs, cell.timeAt(cell.count - 1));
     const expired = expiredRecords(cell, newestMs);
     if (expired > 0) {
       dropHistory(cell, expired);
-      this.#invalidate();
+      if (this.#acceleratorAt !== 0) this.#accelerator.forgot(expired);
     } else if (cell.count >= plan.ringEventsMax) {
       if (cell.base + foldingBytes(cell) > this.#endAt) this.#resize(cell.count + 1, width, 1);
       foldOldest(cell, newestMs);
@@ -214,7 +222,7 @@ export class EntityWriter {
   }
 
   /** Moves the entity to a larger block: room for so many records and some more, and for so many more buckets. */
-  #resize(records: number, width: number, moreBuckets: number): void {
+  #resize(records: number, width: number, moreBuckets: number, wantedSlots = 0): void {
     const { cell, plan } = this;
     const { arena } = this.#entities;
     const accelerated = this.#acceleratorBytes > 0 && records >= acceleratedRecordsMin && width !== amountWidths.wide;
@@ -223,15 +231,20 @@ export class EntityWriter {
     const stateBytes = stateBytesOf(plan.bucketBytes, cell.bucketCount + moreBuckets, wanted, plan.amountAt + width);
     const from = this.ref;
     const fromAt = arena.offset(from);
-    const valuesEnd = blockHeadBytes + arena.view(from).getUint16(fromAt + blockValueBytesAt, true);
-    const stateAt = valuesEnd + (accelerated ? this.#acceleratorBytes : 0);
+    const headBytes = blockHeadBytes + arena.view(from).getUint16(fromAt + blockValueBytesAt, true);
+    const stateAt = headBytes + (accelerated ? this.#acceleratorBytes : 0);
     const tablesAt = accelerated ? (stateAt + stateBytes + 15) & ~15 : 0;
-    const { layout } = this.#accelerator;
-    const to = arena.allocate(accelerated ? tablesAt + tablesBytes(layout, wanted + 1) : stateAt + stateBytes);
+    const slots = Math.max(this.#acceleratorAt === 0 ? tableSlotsMin : this.#accelerator.slots, wantedSlots);
+    const tableBytes = tablesBytes(this.#accelerator.layout, slots);
+    const to = arena.allocate(accelerated ? tablesAt + tableBytes : stateAt + stateBytes);
     const at = arena.offset(to);
-    arena.bytes(to).set(arena.bytes(from).subarray(fromAt, fromAt + valuesEnd), at);
+    copyBytes(arena.bytes(from), fromAt, arena.bytes(to), at, headBytes);
     arena.view(to).setUint16(at + blockTablesAt, tablesAt >>> 4, true);
-    if (accelerated) invalidateAccelerator(arena.view(to), at + valuesEnd, tableSlots(wanted + 1));
+    if (accelerated && this.#acceleratorAt !== 0 && slots === this.#accelerator.slots) {
+      // What it says of records by their number holds wherever they stand.
+      copyBytes(cell.bytes, this.#acceleratorAt, arena.bytes(to), at + headBytes, this.#acceleratorBytes);
+      copyBytes(cell.bytes, this.#endAt, arena.bytes(to), at + tablesAt, tableBytes);
+    } else if (accelerated) invalidateAccelerator(arena.view(to), at + headBytes, slots);
     copyState(cell, arena.view(to), arena.bytes(to), at + stateAt, width);
     this.#entities.moved(from, to);
     arena.free(from);
