@@ -1,17 +1,15 @@
 import {
   type AcceleratorPlan,
   coveredAt,
-  type IndexPlan,
-  isTableCrowded,
   planAccelerator,
-  slotBytes,
   slotsAt,
   valuesAt,
   type WindowState,
 } from './acceleratorLayout.ts';
+import { DistinctTables } from './distinctTables.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { PaymentFacts } from './facts.ts';
-import { runLane, squareHigh, squareLow } from './lanes.ts';
+import { latestExtreme, noRecordIndex, runLane, squareHigh, squareLow } from './lanes.ts';
 import { type EntityPlan, fraudBit, type Lane, laneTypes } from './plan.ts';
 import type { StateCell } from './state.ts';
 
@@ -25,10 +23,8 @@ const {
   distinct: distinctType,
 } = laneTypes;
 const coveredOffset = coveredAt;
-const slotSize = slotBytes;
 const invalid = 0xffff;
-const noRecord = 0xffff;
-const hashFactor = 0x9e3779b1;
+const noRecord = noRecordIndex;
 
 /** Marks the accelerator at `at` as unusable until it is rebuilt, its tables having so many slots. */
 export function invalidateAccelerator(view: DataView, at: number, slots: number): void {
@@ -46,13 +42,12 @@ export class Accelerator {
   #at = 0;
   #cursorsAt = 0;
   #timesAt = 0;
-  #tablesAt = 0;
-  #slots = 0;
-  #shift = 0;
+  readonly #tables: DistinctTables;
 
   constructor(plan: EntityPlan) {
     this.#plan = plan;
     this.layout = planAccelerator(plan);
+    this.#tables = new DistinctTables(this.layout.indexes);
     this.#cursors = new Int32Array(plan.boundaries.length);
   }
 
@@ -63,21 +58,16 @@ export class Accelerator {
     this.#at = at;
     this.#cursorsAt = at + this.layout.cursorsAt;
     this.#timesAt = at + this.layout.timesAt;
-    this.#tablesAt = tablesAt;
-    this.#slots = cell.view.getUint16(at + slotsAt, true);
-    this.#shift = Math.clz32(this.#slots) + 1;
+    this.#tables.open(cell, at + valuesAt, tablesAt, cell.view.getUint16(at + slotsAt, true));
   }
 
   get slots(): number {
-    return this.#slots;
+    return this.#tables.slots;
   }
 
   /** Some table needs more slots before another record comes. */
   get crowded(): boolean {
-    for (let x = 0; x < this.layout.indexes.length; x++) {
-      if (isTableCrowded(this.#view.getUint16(this.#at + valuesAt + 2 * x, true), this.#slots)) return true;
-    }
-    return false;
+    return this.#tables.crowded;
   }
 
   get valid(): boolean {
@@ -106,19 +96,13 @@ export class Accelerator {
   /** Reads a little of what an event at `timeMs` will need, of the entity whose accelerator and state stand there. */
   touch(view: DataView, at: number, tablesAt: number, recordsAt: number, stride: number, facts: PaymentFacts): number {
     const { boundaries } = this.#plan;
-    const { cursorsAt, timesAt, indexes } = this.layout;
+    const { cursorsAt, timesAt } = this.layout;
     let touched = 0;
     for (let b = 0; b < boundaries.length; b++) {
       if (view.getFloat64(at + timesAt + 8 * b, true) > facts.timeMs - (boundaries[b] as number)) continue;
       touched += view.getUint8(recordsAt + stride * view.getUint16(at + cursorsAt + 2 * b, true));
     }
-    const slots = view.getUint16(at + slotsAt, true);
-    for (let x = 0; x < indexes.length; x++) {
-      const value = facts.codes[(indexes[x] as IndexPlan).field] as number;
-      const slot = Math.imul(value, hashFactor) >>> (Math.clz32(slots) + 1);
-      touched += view.getUint8(tablesAt + slotSize * (x * slots + slot));
-    }
-    return touched;
+    return touched + this.#tables.touch(view, tablesAt, view.getUint16(at + slotsAt, true), facts);
   }
 
   /** Cursors and results as of the newest record; the accelerator must be valid. */
@@ -171,7 +155,7 @@ export class Accelerator {
     const cell = this.#cell;
     const view = this.#view;
     const at = this.#at;
-    if (!this.#fillTables()) return false;
+    if (!this.#tables.fill()) return false;
     scratch.run(cell, cell.count - 1);
     for (let b = 0; b < scratch.cursors.length; b++) {
       const cursor = scratch.cursors[b] as number;
@@ -186,7 +170,12 @@ export class Accelerator {
         view.setFloat64(at + state.at + 8, scratch.results[state.slot + 1] as number, true);
       } else if (state.type === countType || state.type === distinctType) {
         view.setUint16(at + state.at, value, true);
-      } else view.setUint16(at + state.at, this.#extreme(state, scratch.cursors[state.start] as number), true);
+      } else
+        view.setUint16(
+          at + state.at,
+          latestExtreme(cell, state.mask, state.sign, scratch.cursors[state.start] as number),
+          true,
+        );
     }
     view.setUint16(at + coveredOffset, cell.count, true);
     return true;
@@ -200,7 +189,7 @@ export class Accelerator {
     const count = this.#plan.boundaries.length;
     let lowest = covered === cell.count + n ? n : 0;
     for (let b = 0; b < count; b++) lowest = Math.min(lowest, view.getUint16(this.#cursorsAt + 2 * b, true));
-    if (lowest < n || !this.#fillTables()) {
+    if (lowest < n || !this.#tables.fill()) {
       this.invalidate();
       return;
     }
@@ -211,22 +200,6 @@ export class Accelerator {
       if ((state.type === minType || state.type === maxType) && view.getUint16(at, true) !== noRecord) lower(at);
     }
     view.setUint16(this.#at + coveredOffset, cell.count, true);
-  }
-
-  /** Answers false when the values do not fit. */
-  #fillTables(): boolean {
-    const cell = this.#cell;
-    const { indexes } = this.layout;
-    cell.bytes.fill(0, this.#at + valuesAt, this.#at + valuesAt + 2 * indexes.length);
-    cell.bytes.fill(0, this.#tablesAt, this.#tablesAt + indexes.length * slotSize * this.#slots);
-    for (let x = 0; x < indexes.length; x++) {
-      for (let i = 0; i < cell.count; i++) {
-        const value = this.#valueAt(x, i);
-        if (value !== 0) this.#setLast(x, this.#find(x, value), value, i);
-        if (isTableCrowded(this.#view.getUint16(this.#at + valuesAt + 2 * x, true), this.#slots)) return false;
-      }
-    }
-    return true;
   }
 
   /** Moves one boundary on: records up to `bound` leave the windows that start there, and enter those that stop there. */
@@ -269,8 +242,9 @@ export class Accelerator {
       view.setFloat64(at + 8, view.getFloat64(at + 8, true) + sign * squareHigh(amount), true);
     } else {
       // A value goes with its last record.
-      const value = this.#valueAt(state.index, i);
-      if (value === 0 || view.getUint16(this.#find(state.index, value) + 4, true) !== i + 1) return;
+      const tables = this.#tables;
+      const value = tables.valueAt(state.index, i);
+      if (value === 0 || tables.afterLast(tables.find(state.index, value)) !== i + 1) return;
       view.setUint16(at, view.getUint16(at, true) - 1, true);
     }
   }
@@ -283,20 +257,20 @@ export class Accelerator {
       else if (state.type !== distinctType) this.#enterExtreme(state, last);
     }
     for (let x = 0; x < indexes.length; x++) {
-      const value = this.#valueAt(x, last);
-      if (value !== 0) this.#enterDistinct(x, value, last, 0);
+      const value = this.#tables.valueAt(x, last);
+      if (value !== 0) this.#enterDistinct(x, value, last);
     }
   }
 
   /** Counts the value of record i in the windows from `cursor ≤ i` on where it is the only one so far. */
-  #enterDistinct(x: number, value: number, i: number, from: number): void {
+  #enterDistinct(x: number, value: number, i: number): void {
     const view = this.#view;
     const { atNewest } = this.layout;
-    const slot = this.#find(x, value);
-    const before = view.getUint16(slot + 4, true);
+    const slot = this.#tables.find(x, value);
+    const before = this.#tables.afterLast(slot);
     // A later record has the value: wherever this one counts, that one does.
     if (before > i + 1) return;
-    for (let s = from; s < atNewest.length; s++) {
+    for (let s = 0; s < atNewest.length; s++) {
       const state = atNewest[s] as WindowState;
       if (state.index !== x) continue;
       const cursor = this.#cursors[state.start] as number;
@@ -304,7 +278,7 @@ export class Accelerator {
       const at = this.#at + state.at;
       view.setUint16(at, view.getUint16(at, true) + 1, true);
     }
-    this.#setLast(x, slot, value, i);
+    this.#tables.setLast(x, slot, value, i);
   }
 
   #enterExtreme(state: WindowState, last: number): void {
@@ -313,28 +287,13 @@ export class Accelerator {
     const position = this.#view.getUint16(at, true);
     const cursor = this.#cursors[state.start] as number;
     let best = position;
-    if (position !== noRecord && position < cursor) best = this.#extreme(state, cursor);
+    if (position !== noRecord && position < cursor) best = latestExtreme(cell, state.mask, state.sign, cursor);
     else if (state.mask === 0 || (cell.flagsAt(last) & state.mask) === state.mask) {
       const amount = state.sign * cell.amountLow(last);
       // The latest of equals: it stays longest.
       if (position === noRecord || amount <= state.sign * cell.amountLow(position)) best = last;
     }
     if (best !== position) this.#view.setUint16(at, best, true);
-  }
-
-  #extreme({ mask, sign }: WindowState, first: number): number {
-    const cell = this.#cell;
-    let best = noRecord;
-    let extreme = Number.POSITIVE_INFINITY;
-    for (let i = cell.count - 1; i >= first; i--) {
-      if (mask !== 0 && (cell.flagsAt(i) & mask) !== mask) continue;
-      const amount = sign * cell.amountLow(i);
-      if (amount < extreme) {
-        extreme = amount;
-        best = i;
-      }
-    }
-    return best;
   }
 
   /** The windows stay as of the newest record; one before it came in between. */
@@ -357,9 +316,9 @@ export class Accelerator {
       else if (state.type !== distinctType && this.#inWindow(state, position)) this.#change(state, position, 1);
     }
     for (let x = 0; x < this.layout.indexes.length; x++) {
-      this.#shiftTable(x, position);
-      const value = this.#valueAt(x, position);
-      if (value !== 0) this.#enterDistinct(x, value, position, 0);
+      this.#tables.pushUp(x, position);
+      const value = this.#tables.valueAt(x, position);
+      if (value !== 0) this.#enterDistinct(x, value, position);
     }
   }
 
@@ -378,43 +337,5 @@ export class Accelerator {
         best = position;
     }
     this.#view.setUint16(at, best, true);
-  }
-
-  #valueAt(x: number, i: number): number {
-    const { mask, columnAt, columnBytes } = this.layout.indexes[x] as IndexPlan;
-    if (mask !== 0 && (this.#cell.flagsAt(i) & mask) !== mask) return 0;
-    return this.#cell.columnValue(i, columnAt, columnBytes);
-  }
-
-  /** Where the value stands in table x, or the free slot where it would. */
-  #find(x: number, value: number): number {
-    const view = this.#view;
-    const table = this.#tablesAt + x * slotSize * this.#slots;
-    let slot = Math.imul(value, hashFactor) >>> this.#shift;
-    for (;;) {
-      const at = table + slotSize * slot;
-      if (view.getUint16(at + 4, true) === 0 || view.getInt32(at, true) === value) return at;
-      slot = (slot + 1) & (this.#slots - 1);
-    }
-  }
-
-  #setLast(x: number, slot: number, value: number, i: number): void {
-    const view = this.#view;
-    if (view.getUint16(slot + 4, true) === 0) {
-      const at = this.#at + valuesAt + 2 * x;
-      view.setUint16(at, view.getUint16(at, true) + 1, true);
-      view.setInt32(slot, value, true);
-    }
-    view.setUint16(slot + 4, i + 1, true);
-  }
-
-  /** Renumbers what a late record has pushed up by one. */
-  #shiftTable(x: number, position: number): void {
-    const view = this.#view;
-    const table = this.#tablesAt + x * slotSize * this.#slots;
-    for (let at = table + 4; at < table + slotSize * this.#slots; at += slotSize) {
-      const last = view.getUint16(at, true);
-      if (last > position) view.setUint16(at, last + 1, true);
-    }
   }
 }

@@ -136,6 +136,27 @@ function extremeLane(cell: StateCell, lane: Lane, cursors: Int32Array, stop: num
   }
 }
 
+/** "No record" where a record's index is kept in two bytes. */
+export const noRecordIndex = 0xffff;
+
+/**
+ * The latest of the records from `first` on that have the smallest (`sign` 1) or largest (−1) amount, of amounts below 2³²;
+ * `noRecordIndex` where none counts.
+ */
+export function latestExtreme(cell: StateCell, mask: number, sign: number, first: number): number {
+  let best = noRecordIndex;
+  let extreme = Number.POSITIVE_INFINITY;
+  for (let i = cell.count - 1; i >= first; i--) {
+    if (mask !== 0 && (cell.flagsAt(i) & mask) !== mask) continue;
+    const amount = sign * cell.amountLow(i);
+    if (amount < extreme) {
+      extreme = amount;
+      best = i;
+    }
+  }
+  return best;
+}
+
 /** A set of record values that is emptied by counting its generation up. */
 const setBits = 13;
 const setValues = new Int32Array(1 << setBits);
