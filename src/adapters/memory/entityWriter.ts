@@ -11,7 +11,7 @@ import { copyBytes, copyState, openRecord, removeRecord, setFlag, stateBytesOf }
 import { amountWidths, headerBytes, noTime, StateCell } from '../../features/state.ts';
 import type { BlockRef } from './arena.ts';
 import type { Entities } from './entities.ts';
-import { blockHeadBytes, blockTablesAt, blockValueBytesAt } from './entityBlock.ts';
+import { blockHeadBytes, blockKindAt, blockTablesAt, blockValueBytesAt } from './entityBlock.ts';
 
 /** Room to grow a full entity gets: an eighth more records, half more where there are many. */
 const growthShift = 3;
@@ -60,18 +60,25 @@ export class EntityWriter {
     this.#accelerator.open(this.cell, valuesEnd, this.#endAt);
   }
 
-  /** Reads a little of each part of an entity that `append` will need; what it answers means nothing. */
+  /**
+   * Reads a little of each part of a block that `append` will need, if it is an entity of this kind; what it answers
+   * means nothing.
+   */
   touch(ref: BlockRef, facts: PaymentFacts): number {
     const { arena } = this.#entities;
     const view = arena.view(ref);
     const at = arena.offset(ref);
+    if (view.getUint8(at + blockKindAt) !== this.plan.index + 1) return 0;
     const tables = view.getUint16(at + blockTablesAt, true);
     const valuesEnd = at + blockHeadBytes + view.getUint16(at + blockValueBytesAt, true);
     const stateAt = valuesEnd + (tables === 0 ? 0 : this.#acceleratorBytes);
     const shape = view.getUint8(stateAt + 1);
     const stride = this.plan.amountAt + (shape & 7);
     const recordsAt = stateAt + headerBytes + ((shape >> 3) & 15) * this.plan.bucketBytes;
-    const touched = view.getUint8(recordsAt + stride * view.getUint16(stateAt + 2, true));
+    // Where the next record goes; in a full block that ends its chunk, beyond it.
+    const touched = view.getUint8(
+      Math.min(view.byteLength - 1, recordsAt + stride * view.getUint16(stateAt + 2, true)),
+    );
     if (tables === 0) return touched;
     return touched + this.#accelerator.touch(view, valuesEnd, at + 16 * tables, recordsAt, stride, facts);
   }

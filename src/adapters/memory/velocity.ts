@@ -120,8 +120,10 @@ class MemoryVelocity implements VelocityMemory {
       if (ref === 0) continue;
       const view = arena.view(ref);
       const at = arena.offset(ref);
-      // Head, accelerator and header stand in the first lines of a block.
-      touched += view.getUint8(at) + view.getUint8(at + cacheLineBytes) + view.getUint8(at + 2 * cacheLineBytes);
+      // Head, accelerator and header stand in the first lines of a block; a small one may be the last of its chunk.
+      const end = view.byteLength - 1;
+      touched += view.getUint8(at) + view.getUint8(Math.min(end, at + cacheLineBytes));
+      touched += view.getUint8(Math.min(end, at + 2 * cacheLineBytes));
     }
     for (let row = 0; row < rows; row++) {
       const facts = this.#group[row] as PaymentFacts;

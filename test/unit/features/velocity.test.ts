@@ -48,6 +48,26 @@ describe('a payment', () => {
     expect(read(memory, payments.toReversed(), 'customer.count.1h')).toEqual(oneTo24.toReversed());
   });
 
+  it('is counted wherever its entity stands in memory, at the very end of a chunk too', () => {
+    // Two chunks of 64 MiB are filled without a gap: with such ids an entity and its two payments take 128 bytes.
+    const memory = createVelocityMemory(compileFeatures({ version: 1, features: [definitions.features[0]] }));
+    const customers = 1_100_000;
+    const step = 250;
+    const seen = new Set<number>();
+    const out = createFeatureMatrix(1, step);
+    for (let round = 0; round < 2; round++) {
+      for (let from = 0; from < customers; from += step) {
+        const payments = Array.from({ length: step }, (_, i) =>
+          paid(`P${round}`, nowMs + round, { customerId: String(from + i).padStart(64) }),
+        );
+        memory.appendAndRead('default', payments, out, 1);
+        for (const count of out.values) seen.add(count - round);
+      }
+    }
+    expect(memory.residentBytes).toBeGreaterThan(2 * 2 ** 26);
+    expect([...seen]).toEqual([1]);
+  });
+
   it('at the start of a window is out of it, at its end in it', () => {
     const memory = createVelocityMemory(program);
     const counts = read(
