@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../src/api/app.ts';
 import { apiBounds } from '../../../src/api/bounds.ts';
 import type { ApiOptions } from '../../../src/api/options.ts';
+import { decisionSchema } from '../../../src/domain/schemas.ts';
 import { AnalyticsUnavailable, InvalidCursor } from '../../../src/pipeline/analyticsErrors.ts';
 import type { Fakes } from './fakes.ts';
 import { bearer, createFakes, jsonHeaders, paymentBody, readKey } from './fakes.ts';
@@ -202,6 +203,10 @@ describe('reading', () => {
       await post(app, '/v1/decisions', paymentBody({ paymentId }));
       const response = await app.inject({ url: `/v1/decisions/${encodeURIComponent(paymentId)}`, headers: bearer });
       expect(response.statusCode).toBe(200);
+      expect(Object.keys(response.json<object>())).toEqual([
+        ...Object.keys(decisionSchema.properties),
+        ...['payment', 'features', 'explanation', 'labels'],
+      ]);
       expect(response.json()).toMatchObject({
         paymentId,
         action: 'allow',
