@@ -5,6 +5,7 @@ import type { Decision } from '../../../src/domain/decision.ts';
 import type { PaymentJson } from '../../../src/domain/payment.ts';
 import { Payment } from '../../../src/domain/payment.ts';
 import { formatTimestamp } from '../../../src/domain/timestamp.ts';
+import { Registry } from 'prom-client';
 import type { ApiOptions } from '../../../src/api/options.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
 import type { AnalyticsStore, DecisionFilter } from '../../../src/pipeline/ports.ts';
@@ -149,6 +150,6 @@ export function createFakes(changes: Partial<ApiOptions> = {}): Fakes {
     { sha256: hashApiKey(apiKey), tenantId: 'default' },
     { sha256: hashApiKey(readKey), tenantId: 'other', scopes: ['read'] },
   ]);
-  const metrics = { contentType: 'text/plain; version=0.0.4; charset=utf-8', metrics: async () => 'holdfast_up 1\n' };
+  const metrics = new Registry();
   return { service, analytics, options: { service, analytics, keys, metrics, version: '0.0.0-test', ...changes } };
 }
