@@ -196,6 +196,41 @@ describe('POST /v1/decisions/batch', () => {
   });
 });
 
+describe('a batch beside other work', () => {
+  test('takes a bounded part of each turn of the event loop: single payments are decided in the midst of it', async () => {
+    let nowMs = 0;
+    // Every look at the clock takes as long as a slice may: each turn has room for one step.
+    const clock = { nowMs: () => Date.now(), monotonicMs: () => (nowMs += apiBounds.batchSliceMs) };
+    const { app, service } = await start({ clock });
+    const payments = Array.from({ length: 500 }, (_, i) => paymentBody({ paymentId: `slow-${i}` }));
+    let turns = 0;
+    const countTurn = (): void => {
+      turns++;
+      if (service.calls.length < 500) setImmediate(countTurn);
+    };
+    setImmediate(countTurn);
+    const batch = post(app, '/v1/decisions/batch', payments);
+    await expect.poll(() => service.calls.length, { interval: 1 }).toBeGreaterThan(0);
+    const single = await post(app, '/v1/decisions', paymentBody({ paymentId: 'single' }));
+    expect(single.statusCode).toBe(200);
+    expect((await batch).json<{ results: { status: number }[] }>().results.map(({ status }) => status)).toEqual(
+      payments.map(() => 200),
+    );
+    const ids = service.calls.map(({ body }) => (JSON.parse(body) as { paymentId: string }).paymentId);
+    expect(ids.indexOf('single')).toBeLessThan(500);
+    expect(ids.filter((id) => id !== 'single')).toEqual(payments.map(({ paymentId }) => paymentId));
+    expect(turns).toBeGreaterThanOrEqual(400);
+  });
+
+  test('is answered with a problem when deciding fails, and its place is free again', async () => {
+    const { app, service } = await start();
+    service.answer = new Error('x');
+    expectProblem(await post(app, '/v1/decisions/batch', [paymentBody(), paymentBody()]), 500, 'internal');
+    service.answer = undefined;
+    expect((await post(app, '/v1/decisions/batch', [paymentBody()])).statusCode).toBe(200);
+  });
+});
+
 describe('reading', () => {
   test('gives a decision with its features, payment and labels, for any payment id', async () => {
     const { app } = await start();
