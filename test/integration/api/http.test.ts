@@ -28,7 +28,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
   const logger = pino({ level: 'silent' });
   const bundle = await readReleaseDirectory(join(repository, 'config/default'));
-  system = await startSystem({ dataDirectory: directory, bundle, logger, analytics: false, scoringThreads: 0 });
+  system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
   api = await createApi({
     service: system.service,
     analytics: system.analytics,
