@@ -3,6 +3,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { documentDocs } from './generated/documents.ts';
 import { environmentDocs, environmentExample } from './generated/environment.ts';
 import { errorDocs } from './generated/errors.ts';
 import { openApiDocument } from './generated/openapi.ts';
@@ -15,6 +16,7 @@ interface GeneratedFile {
 const root = resolve(import.meta.dirname, '..');
 const files: readonly GeneratedFile[] = [
   { path: '.env.example', make: environmentExample },
+  { path: 'docs/documents.md', make: documentDocs },
   { path: 'docs/environment.md', make: environmentDocs },
   { path: 'docs/errors.md', make: errorDocs },
   { path: 'docs/openapi.json', make: openApiDocument },

@@ -22,7 +22,7 @@ function section(title, ...children) {
   return el('section', { class: 'part' }, el('h3', {}, title), ...children);
 }
 
-function verdict({ decision, payment }) {
+function verdict(decision, payment) {
   return el(
     'div',
     { class: `verdict verdict-${decision.action}` },
@@ -51,10 +51,6 @@ function decisionPairs(decision) {
   ]);
 }
 
-function labelTime(label) {
-  return label.labelledAt ?? new Date(label.labelledAtMs).toISOString();
-}
-
 function labelList(labels) {
   if (labels.length === 0) return el('p', { class: 'empty' }, 'Not labelled yet.');
   const items = labels.map((label) =>
@@ -63,7 +59,7 @@ function labelList(labels) {
       {},
       el('span', { class: `badge badge-${label.label}` }, label.label),
       ` by ${label.source}, `,
-      el('time', { datetime: labelTime(label) }, fullTime(labelTime(label))),
+      el('time', { datetime: label.labelledAt }, fullTime(label.labelledAt)),
     ),
   );
   return el('ul', { class: 'labels' }, items);
@@ -118,17 +114,17 @@ function labelForm(paymentId, onLabelled) {
 }
 
 function content(view, onLabelled) {
-  const { decision, payment } = view;
+  const { payment, features: used, explanation, labels, ...decision } = view;
   const raw = { decision, payment };
   return [
-    verdict(view),
+    verdict(decision, payment),
     section('Reasons', reasons(decision.reasons, decision.action)),
-    section('Rules that fired', explanations(view.explanation ?? [])),
+    section('Rules that fired', explanations(explanation)),
     section('Model', model(decision.model)),
-    section('Labels', labelList(view.labels ?? []), labelForm(decision.paymentId, onLabelled)),
+    section('Labels', labelList(labels), labelForm(decision.paymentId, onLabelled)),
     section('Payment', paymentPairs(payment)),
     section('Decision', decisionPairs(decision)),
-    section('Features', features(view.features ?? {})),
+    section('Features', features(used)),
     section(
       'Original',
       el(

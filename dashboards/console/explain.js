@@ -11,8 +11,8 @@ const operators = {
   greaterThanInclusive: '≥',
   in: 'is one of',
   notIn: 'is none of',
-  contains: 'contains',
-  doesNotContain: 'does not contain',
+  inList: 'is in the list',
+  notInList: 'is not in the list',
 };
 const groups = { all: 'all of', any: 'any of', not: 'not' };
 

@@ -1,4 +1,5 @@
 /** docs/openapi.json as the API serves it at /openapi.json. */
+import { Registry } from 'prom-client';
 import { createApi } from '../../src/api/app.ts';
 import { createApiKeyVerifier } from '../../src/api/keys.ts';
 import { productVersion } from '../../src/config/version.ts';
@@ -27,7 +28,7 @@ export async function openApiDocument(): Promise<string> {
     service,
     analytics,
     keys: createApiKeyVerifier([]),
-    metrics: { contentType: 'text/plain', metrics: neverCalled },
+    metrics: new Registry(),
     version: productVersion(),
   });
   try {

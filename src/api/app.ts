@@ -12,6 +12,8 @@ import { apiBounds } from './bounds.ts';
 import { registerDocs, registerOpenApi } from './docs.ts';
 import { handleClientError, handleError, registerErrorHandling } from './errorHandling.ts';
 import { boundEventLoopDelay, boundInFlight, refuseWhileClosing } from './load.ts';
+import type { HttpMetrics } from './metrics.ts';
+import { createHttpMetrics } from './metrics.ts';
 import type { ApiContext, ApiOptions } from './options.ts';
 import { ProblemError } from './problem.ts';
 import { registerBatch } from './routes/batch.ts';
@@ -20,7 +22,7 @@ import { registerDecisions } from './routes/decisions.ts';
 import { registerLabels } from './routes/labels.ts';
 import { registerOperations } from './routes/operations.ts';
 
-function serverOptions(options: ApiOptions): FastifyHttpOptions<Server> {
+function serverOptions(options: ApiOptions, metrics: HttpMetrics): FastifyHttpOptions<Server> {
   return {
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
     // A line a request would cost more than the decision; errors are logged, and metrics count the rest.
@@ -35,7 +37,10 @@ function serverOptions(options: ApiOptions): FastifyHttpOptions<Server> {
     // Ours says the same as a problem document.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: handleClientError,
+    clientErrorHandler: (error, socket) => {
+      const code = handleClientError(error, socket);
+      if (code !== undefined) metrics.unreadable(code);
+    },
     frameworkErrors: (error, request, reply) => {
       handleError(error, request, reply);
     },
@@ -59,7 +64,9 @@ const contentSecurityPolicy = {
  * @throws where the options do not fit together.
  */
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
-  const app = Fastify(serverOptions(options));
+  const metrics = createHttpMetrics(options.metrics);
+  const app = Fastify(serverOptions(options, metrics));
+  metrics.observe(app);
   app.server.maxConnections = apiBounds.connectionsMax;
   const context = contextOf(options);
   app.decorateRequest('caller', null);

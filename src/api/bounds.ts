@@ -8,6 +8,10 @@ const values = {
   batchBytesMax: 500 * (paymentBytesMax + 16),
   /** Batches in hand at one time: each may hold its bytes and its answer in memory. */
   batchesInFlightMax: 16,
+  /** What the batches in hand, all together, may take of one turn of the event loop: single payments wait no longer for them. */
+  batchSliceMs: 4,
+  /** Bytes of a batch that are read in one step of its work. */
+  batchStepBytes: 64 * 1024,
   labelBytesMax,
   /** Requests in hand at one time; the next gets 503 `overloaded`. */
   requestsInFlightMax: 2048,

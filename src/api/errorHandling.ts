@@ -118,10 +118,11 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** Answers a connection whose bytes are no HTTP request, and closes it. */
-export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const problem = problemOf(socketCodes[error.code ?? ''] ?? 'bad_request');
+/** Answers a connection whose bytes are no HTTP request, and closes it. @returns the answer's code; undefined where nobody is left to tell. */
+export function handleClientError(error: Error & { code?: string }, socket: Socket): ErrorCode | undefined {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return undefined;
+  const code = socketCodes[error.code ?? ''] ?? 'bad_request';
+  const problem = problemOf(code);
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${problem.status} ${reasons[problem.status] ?? 'Bad Request'}`,
@@ -131,4 +132,5 @@ export function handleClientError(error: Error & { code?: string }, socket: Sock
   ];
   if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   else socket.destroy();
+  return code;
 }

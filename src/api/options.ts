@@ -1,13 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Registry } from 'prom-client';
 import type { AnalyticsStore } from '../pipeline/ports.ts';
 import type { DecisionService } from '../pipeline/service.ts';
 import type { ApiKeyVerifier } from './keys.ts';
-
-/** Metrics in Prometheus' text format; a prom-client Registry is one. */
-export interface MetricsText {
-  readonly contentType: string;
-  metrics(): Promise<string>;
-}
 
 export interface RateLimits {
   readonly requestsPerKeyMax: number;
@@ -27,7 +22,8 @@ export interface ApiOptions {
   readonly service: DecisionService;
   readonly analytics: AnalyticsStore;
   readonly keys: ApiKeyVerifier;
-  readonly metrics: MetricsText;
+  /** What `GET /metrics` shows; the server adds its own. One server a registry. */
+  readonly metrics: Registry;
   /** The product's version, as OpenAPI shows it. */
   readonly version: string;
   /** Directory of the console's static files; without it there is no page at `/`. */

@@ -59,7 +59,6 @@ const featureSchema = Type.Object({
 const recordedDecisionSchema = Type.Object(
   {
     ...decisionSchema.properties,
-    decision: ref('Decision'),
     payment: ref('Payment'),
     features: Type.Record(Type.String(), featureSchema, { description: 'Every feature with its value as used.' }),
     explanation: Type.Array(
@@ -73,7 +72,7 @@ const recordedDecisionSchema = Type.Object(
   },
   {
     title: 'RecordedDecision',
-    description: 'A decision with all that it was made from. `decision` repeats it as it was answered.',
+    description: 'A decision, all its members as they were answered, with what it was made from and its labels.',
   },
 );
 

@@ -1,168 +1,152 @@
 /**
  * Splits a JSON array into the bytes of its items, so that each item reaches the decoder as it was sent. The whole text
- * is checked against the JSON grammar on the way: of a text that is not JSON, nothing is used.
+ * is checked against the JSON grammar on the way: of a text that is not JSON, nothing is used. It can be done in steps,
+ * since a batch may have megabytes and other requests are waiting.
  */
 import { isUtf8 } from 'node:buffer';
-import { jsonDepthMax } from '../domain/bounds.ts';
+import { numberEnd, stringEnd, wordEnd } from './jsonTokens.ts';
 
 export type SplitResult =
   | { readonly kind: 'items'; readonly items: readonly Uint8Array[] }
-  | { readonly kind: 'invalid_utf8' | 'malformed' | 'not_an_array' | 'too_many' | 'too_deep' };
+  | { readonly kind: 'invalid_utf8' | 'malformed' | 'not_an_array' | 'too_many' };
 
 const quote = 34;
 const comma = 44;
 const colon = 58;
 const openBracket = 91;
-const backslash = 92;
 const closeBracket = 93;
 const openBrace = 123;
 const closeBrace = 125;
 
-export function splitArray(bytes: Uint8Array, itemsMax: number): SplitResult {
-  if (!isUtf8(bytes)) return { kind: 'invalid_utf8' };
-  const scanner = new Scanner(bytes);
-  let i = scanner.blanks(0);
-  if (bytes[i] !== openBracket) {
-    const end = scanner.value(i, 0);
-    if (end >= 0 && scanner.blanks(end) === bytes.length) return { kind: 'not_an_array' };
-    return { kind: scanner.tooDeep ? 'too_deep' : 'malformed' };
-  }
-  const items: Uint8Array[] = [];
-  let tooMany = false;
-  i = scanner.blanks(i + 1);
-  if (bytes[i] !== closeBracket) {
-    for (;;) {
-      const end = scanner.value(i, 1);
-      if (end < 0) return { kind: scanner.tooDeep ? 'too_deep' : 'malformed' };
-      if (items.length === itemsMax) tooMany = true;
-      else items.push(bytes.subarray(i, end));
-      i = scanner.blanks(end);
-      if (bytes[i] === closeBracket) break;
-      if (bytes[i] !== comma) return { kind: 'malformed' };
-      i = scanner.blanks(i + 1);
-    }
-  }
-  if (scanner.blanks(i + 1) !== bytes.length) return { kind: 'malformed' };
-  return tooMany ? { kind: 'too_many' } : { kind: 'items', items };
-}
+/** What may come next. */
+type Expected = 'value' | 'valueOrClose' | 'key' | 'keyOrClose' | 'commaOrClose';
 
-/** Each method reads one token at `i` and answers the index behind it, or -1. Reading past the end gives 0. */
-class Scanner {
+const malformed: SplitResult = { kind: 'malformed' };
+
+export class ArraySplitter {
   readonly #bytes: Uint8Array;
-  tooDeep = false;
+  readonly #itemsMax: number;
+  readonly #items: Uint8Array[] = [];
+  #tooMany = false;
+  #at = 0;
+  #expected: Expected = 'value';
+  #itemStart = 0;
+  /** The bracket or brace that each level was opened with; grows with what comes, never beyond its bytes. */
+  #levels = new Uint8Array(64);
+  #depth = 0;
+  #checkedUtf8 = false;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, itemsMax: number) {
     this.#bytes = bytes;
+    this.#itemsMax = itemsMax;
   }
 
-  #at(i: number): number {
-    return i < this.#bytes.length ? (this.#bytes[i] as number) : 0;
+  /** Reads about `bytesMax` bytes further (to the end of a token). The result, once the whole text was read. */
+  advance(bytesMax: number): SplitResult | undefined {
+    if (!this.#checkedUtf8) {
+      if (!isUtf8(this.#bytes)) return { kind: 'invalid_utf8' };
+      this.#checkedUtf8 = true;
+    }
+    const pauseAt = this.#at + bytesMax;
+    do {
+      this.#skipBlanks();
+      if (this.#depth === 0 && this.#expected === 'commaOrClose') return this.#finish();
+      if (!this.#readToken()) return malformed;
+    } while (this.#at < pauseAt);
+    return undefined;
   }
 
-  blanks(i: number): number {
+  /** Of what comes after the outermost value: nothing may. */
+  #finish(): SplitResult {
+    if (this.#at !== this.#bytes.length) return malformed;
+    if (this.#levels[0] !== openBracket) return { kind: 'not_an_array' };
+    return this.#tooMany ? { kind: 'too_many' } : { kind: 'items', items: this.#items };
+  }
+
+  #skipBlanks(): void {
     for (;;) {
-      const byte = this.#at(i);
-      if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return i;
-      i++;
+      const byte = this.#bytes[this.#at];
+      if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return;
+      this.#at++;
     }
   }
 
-  value(i: number, depth: number): number {
-    if (depth > jsonDepthMax) {
-      this.tooDeep = true;
-      return -1;
-    }
-    switch (this.#at(i)) {
-      case quote:
-        return this.#string(i + 1);
-      case openBrace:
-        return this.#object(i, depth);
-      case openBracket:
-        return this.#array(i, depth);
-      case 116:
-        return this.#word(i, 'true');
-      case 102:
-        return this.#word(i, 'false');
-      case 110:
-        return this.#word(i, 'null');
-      default:
-        return this.#number(i);
+  /** Reads one token, at which `#at` is; false where it is not what may come. */
+  #readToken(): boolean {
+    const byte = this.#bytes[this.#at];
+    switch (this.#expected) {
+      case 'commaOrClose':
+        if (byte !== comma) return this.#close(byte);
+        this.#expected = this.#levels[this.#depth - 1] === openBrace ? 'key' : 'value';
+        this.#at++;
+        return true;
+      case 'keyOrClose':
+        return byte === closeBrace ? this.#close(byte) : this.#readKey(byte);
+      case 'key':
+        return this.#readKey(byte);
+      case 'valueOrClose':
+        return byte === closeBracket ? this.#close(byte) : this.#readValue(byte);
+      case 'value':
+        return this.#readValue(byte);
     }
   }
 
-  #object(start: number, depth: number): number {
-    let i = this.blanks(start + 1);
-    if (this.#at(i) === closeBrace) return i + 1;
-    for (;;) {
-      if (this.#at(i) !== quote) return -1;
-      i = this.#string(i + 1);
-      if (i < 0) return -1;
-      i = this.blanks(i);
-      if (this.#at(i) !== colon) return -1;
-      i = this.value(this.blanks(i + 1), depth + 1);
-      if (i < 0) return -1;
-      i = this.blanks(i);
-      if (this.#at(i) === closeBrace) return i + 1;
-      if (this.#at(i) !== comma) return -1;
-      i = this.blanks(i + 1);
+  /** A key and its colon. */
+  #readKey(byte: number | undefined): boolean {
+    if (byte !== quote) return false;
+    const end = stringEnd(this.#bytes, this.#at + 1);
+    if (end < 0) return false;
+    this.#at = end;
+    this.#skipBlanks();
+    if (this.#bytes[this.#at] !== colon) return false;
+    this.#at++;
+    this.#expected = 'value';
+    return true;
+  }
+
+  /** A whole value, or the beginning of an object or array. */
+  #readValue(byte: number | undefined): boolean {
+    if (this.#depth === 1) this.#itemStart = this.#at;
+    if (byte === openBrace || byte === openBracket) {
+      this.#open(byte);
+      return true;
     }
+    const end =
+      byte === quote
+        ? stringEnd(this.#bytes, this.#at + 1)
+        : byte !== undefined && byte >= 97
+          ? wordEnd(this.#bytes, this.#at)
+          : numberEnd(this.#bytes, this.#at);
+    if (end < 0) return false;
+    this.#at = end;
+    this.#valueRead();
+    return true;
   }
 
-  #array(start: number, depth: number): number {
-    let i = this.blanks(start + 1);
-    if (this.#at(i) === closeBracket) return i + 1;
-    for (;;) {
-      i = this.value(i, depth + 1);
-      if (i < 0) return -1;
-      i = this.blanks(i);
-      if (this.#at(i) === closeBracket) return i + 1;
-      if (this.#at(i) !== comma) return -1;
-      i = this.blanks(i + 1);
+  #open(byte: typeof openBrace | typeof openBracket): void {
+    if (this.#depth === this.#levels.length) {
+      const larger = new Uint8Array(this.#levels.length * 2);
+      larger.set(this.#levels);
+      this.#levels = larger;
     }
+    this.#levels[this.#depth++] = byte;
+    this.#expected = byte === openBrace ? 'keyOrClose' : 'valueOrClose';
+    this.#at++;
   }
 
-  #string(i: number): number {
-    for (;;) {
-      const byte = this.#at(i++);
-      if (byte === quote) return i;
-      if (byte < 32) return -1;
-      if (byte !== backslash) continue;
-      const escaped = this.#at(i++);
-      if (escaped === 117) {
-        for (const end = i + 4; i < end; i++) if (!isHexDigit(this.#at(i))) return -1;
-      } else if (!'"\\/bfnrt'.includes(String.fromCharCode(escaped))) return -1;
-    }
+  #close(byte: number | undefined): boolean {
+    const opened = this.#levels[this.#depth - 1];
+    if (byte !== (opened === openBrace ? closeBrace : closeBracket)) return false;
+    this.#depth--;
+    this.#at++;
+    this.#valueRead();
+    return true;
   }
 
-  #word(i: number, word: string): number {
-    for (let k = 0; k < word.length; k++) if (this.#at(i + k) !== word.charCodeAt(k)) return -1;
-    return i + word.length;
+  #valueRead(): void {
+    this.#expected = 'commaOrClose';
+    if (this.#depth !== 1 || this.#levels[0] !== openBracket) return;
+    if (this.#items.length === this.#itemsMax) this.#tooMany = true;
+    else this.#items.push(this.#bytes.subarray(this.#itemStart, this.#at));
   }
-
-  #number(start: number): number {
-    let i = this.#at(start) === 45 ? start + 1 : start;
-    const first = i;
-    i = this.#digits(i);
-    if (i === first || (this.#at(first) === 48 && i > first + 1)) return -1;
-    if (this.#at(i) === 46) {
-      const end = this.#digits(i + 1);
-      if (end === i + 1) return -1;
-      i = end;
-    }
-    if (this.#at(i) !== 101 && this.#at(i) !== 69) return i;
-    const sign = this.#at(++i);
-    if (sign === 43 || sign === 45) i++;
-    const end = this.#digits(i);
-    return end === i ? -1 : end;
-  }
-
-  #digits(i: number): number {
-    while (this.#at(i) >= 48 && this.#at(i) <= 57) i++;
-    return i;
-  }
-}
-
-function isHexDigit(byte: number): boolean {
-  const lower = byte | 32;
-  return (byte >= 48 && byte <= 57) || (lower >= 97 && lower <= 102);
 }

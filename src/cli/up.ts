@@ -104,7 +104,7 @@ async function up(options: UpOptions): Promise<void> {
   const logger = pino({ level: environment.logLevel }, pino.destination(2));
   try {
     const bundle = await bundleOf(options.release, environment.dataDir);
-    const system = await startSystem({ dataDirectory: environment.dataDir, bundle, logger, analytics: true });
+    const system = await startSystem({ dataDirectory: environment.dataDir, bundle, logger });
     const keys = openKeys(environment.dataDir, environment.bootstrapKey);
     const stop = await start(system, environment, keys, logger, options.demo).catch(async (error: unknown) => {
       await system.close();

@@ -2,12 +2,12 @@ import { aheadMsMax, labelBytesMax, occurredAtMsMin } from './bounds.ts';
 import { addUnknownFields, readObject } from './document.ts';
 import { Fault, readId, readOneOf, readTime } from './fieldReaders.ts';
 import type { JsonNode } from './jsonTree.ts';
-import type { Label } from './label.ts';
+import type { Label, LabelJson } from './label.ts';
 import { labelSources, labelValues } from './label.ts';
 import type { Refusal } from './refusal.ts';
 import { isRefusal, Problems, pointerTo } from './refusal.ts';
 
-const fieldNames = ['paymentId', 'label', 'source', 'labelledAt'] as const;
+const fieldNames = ['paymentId', 'label', 'source', 'labelledAt'] as const satisfies readonly (keyof LabelJson)[];
 const valuesByName = new Map(labelValues.map((value) => [value, value]));
 const sourcesByName = new Map(labelSources.map((source) => [source, source]));
 

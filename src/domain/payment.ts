@@ -1,15 +1,35 @@
 /** A payment as the pipeline sees it: parsed once at the edge (see decode.ts), trusted from there on. */
+import type { Static } from 'typebox';
+import type { DeepReadonly } from './readonly.ts';
+import type { paymentSchema } from './schemas.ts';
+
 export const channels = ['card_present', 'ecommerce', 'transfer', 'atm', 'direct_debit', 'other'] as const;
-export type Channel = (typeof channels)[number];
-export type AttributeValue = string | number | boolean;
+
+/** A payment as it is sent: the schema's own type. */
+export type PaymentJson = DeepReadonly<Static<typeof paymentSchema>>;
+export type Channel = NonNullable<PaymentJson['channel']>;
+export type AttributeValue = NonNullable<PaymentJson['attributes']>[string];
+
+/** Optional members as members that may be undefined; all of them can be set. */
+type Filled<T> = { -readonly [Key in keyof T]-?: T extends Record<Key, T[Key]> ? T[Key] : T[Key] | undefined };
+
+/**
+ * What decoding makes of the schema's type, said in types: the event time is a number, the channel has its default,
+ * what is absent is undefined, and everything else is as it was sent.
+ */
+export type DecodedPayment = Omit<Filled<PaymentJson>, 'occurredAt' | 'channel'> & {
+  /** Event time, milliseconds since the Unix epoch, UTC. */
+  occurredAtMs: number;
+  channel: Channel;
+};
 
 /**
  * One class, every field always assigned in the same order, so that all payments share one hidden class.
- * Absent optional fields are `undefined`, never missing.
+ * Absent optional fields are `undefined`, never missing. The compiler holds it to the schema (`DecodedPayment`), and a test
+ * to there being nothing more.
  */
-export class Payment {
+export class Payment implements DecodedPayment {
   paymentId = '';
-  /** Event time, milliseconds since the Unix epoch, UTC. */
   occurredAtMs = 0;
   /** Minor units of `currency`, a safe integer 0 … 9e15. */
   amountMinor = 0;
@@ -25,5 +45,5 @@ export class Payment {
   channel: Channel = 'other';
   merchantCategoryCode: string | undefined = undefined;
   country: string | undefined = undefined;
-  attributes: Readonly<Record<string, AttributeValue>> | undefined = undefined;
+  attributes: PaymentJson['attributes'] | undefined = undefined;
 }

@@ -1,4 +1,8 @@
-/** The names of a payment's fields, in the order of the contract; the required ones come first. */
+import type { PaymentJson } from './payment.ts';
+
+export type PaymentFieldName = keyof PaymentJson;
+
+/** The names of a payment's fields, in the order of the contract; the required ones come first. Tests hold them to the schema. */
 export const paymentFieldNames = [
   'paymentId',
   'occurredAt',
@@ -16,7 +20,6 @@ export const paymentFieldNames = [
   'merchantCategoryCode',
   'country',
   'attributes',
-] as const;
-export type PaymentFieldName = (typeof paymentFieldNames)[number];
+] as const satisfies readonly PaymentFieldName[];
 
 export const requiredFieldCount = 5;

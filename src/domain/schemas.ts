@@ -51,7 +51,7 @@ export const paymentSchema = Type.Object(
     cardId: Type.Optional(id('A token for the card, never its number.')),
     deviceId: Type.Optional(id('The payer’s device.')),
     ipAddress: Type.Optional(Type.String({ maxLength: 45, description: 'IPv4 or IPv6.' })),
-    channel: Type.Optional(Type.Enum([...channels], { default: 'other' })),
+    channel: Type.Optional(Type.Enum([...channels], { default: 'other', description: 'How it is made.' })),
     merchantCategoryCode: Type.Optional(Type.String({ pattern: '^[0-9]{4}$', description: 'ISO 18245.' })),
     country: Type.Optional(
       Type.Enum([...countryCodes], { description: 'ISO 3166-1 alpha-2: where the payment takes place.' }),
@@ -63,10 +63,10 @@ export const paymentSchema = Type.Object(
 
 export const decisionSchema = Type.Object(
   {
-    decisionId: Type.String({ format: 'uuid' }),
+    decisionId: Type.String({ format: 'uuid', description: 'Made from tenant and payment id: the same for ever.' }),
     paymentId: id('The payment’s own.'),
-    tenantId: Type.String(),
-    action: Type.Enum(['allow', 'hold']),
+    tenantId: Type.String({ description: 'Whose payment it is: that of the API key.' }),
+    action: Type.Enum(['allow', 'hold'], { description: 'What to do with the payment.' }),
     score: probability('How likely fraud is.'),
     reasons: Type.Array(
       Type.Object({
@@ -74,31 +74,37 @@ export const decisionSchema = Type.Object(
         text: Type.String({ description: 'A sentence for the analyst.' }),
         weight: Type.Number(),
       }),
+      { description: 'Why.' },
     ),
-    rules: Type.Array(Type.Object({ id: Type.String(), version: Type.Integer() })),
-    model: Type.Union([
-      Type.Object({
-        id: Type.String(),
-        version: sha256('The model’s hash.'),
-        probability: probability('As the model gave it.'),
-      }),
-      Type.Null(),
-    ]),
+    rules: Type.Array(Type.Object({ id: Type.String(), version: Type.Integer() }), {
+      description: 'Those that fired.',
+    }),
+    model: Type.Union(
+      [
+        Type.Object({
+          id: Type.String(),
+          version: sha256('The model’s hash.'),
+          probability: probability('As the model gave it.'),
+        }),
+        Type.Null(),
+      ],
+      { description: 'Null where no model scored.' },
+    ),
     releaseId: sha256('Hash of rules, features, lists, policy and model together.'),
     degraded: Type.Array(Type.Enum([...degradedStages]), { description: 'Every stage that did not do its full work.' }),
-    mode: Type.Literal('live'),
+    mode: Type.Literal('live', { description: 'The decision counts.' }),
     occurredAt: timestamp('The payment’s own.'),
     decidedAt: timestamp('When it was decided.'),
     latencyMicros: Type.Integer({ minimum: 0, description: 'From receipt to decision.' }),
   },
-  { title: 'Decision' },
+  { title: 'Decision', description: 'Recorded once for each payment; the same for ever.' },
 );
 
 export const labelSchema = Type.Object(
   {
     paymentId: id('The labelled payment.'),
-    label: Type.Enum([...labelValues]),
-    source: Type.Enum([...labelSources]),
+    label: Type.Enum([...labelValues], { description: 'What it was.' }),
+    source: Type.Enum([...labelSources], { description: 'Who says so.' }),
     labelledAt: timestamp('When that became known; RFC 3339 with a zone, not finer than milliseconds.'),
   },
   { additionalProperties: false, title: 'Label', description: 'What became of a payment.' },

@@ -1,30 +1,22 @@
+import type { Static } from 'typebox';
 import type { Frame, FrameLayout } from '../features/frame.ts';
-
-/** A TF.js LayersModel as stored in a release: topology and weights as TF.js writes them, and its card. */
-export interface ModelArtefact {
-  readonly modelTopology: unknown;
-  readonly weightSpecs: readonly { name: string; shape: number[]; dtype: string }[];
-  /** Base64 of the concatenated weights, little endian. */
-  readonly weightData: string;
-  readonly card: ModelCard;
-}
-
-/** Applied to a fact before it enters the graph; `signedLog1p` is sign(x) · log(1 + |x|). */
-export type InputTransform = 'none' | 'signedLog1p';
+import type { modelCardSchema, modelInputSchema, modelSchema, weightSpecSchema } from './schema.ts';
 
 /** How one model input is made from a numeric fact: `(transform(x) − mean) / deviation` is part of the graph, not of this. */
-export interface ModelInput {
-  readonly fact: string;
-  readonly transform: InputTransform;
-  /** The value used where the fact is missing. */
-  readonly missing: number;
-}
+export type ModelInput = Readonly<Static<typeof modelInputSchema>>;
+/** Applied to a fact before it enters the graph. */
+export type InputTransform = ModelInput['transform'];
 
-export interface ModelCard {
-  readonly id: string;
+export interface ModelCard extends Readonly<Omit<Static<typeof modelCardSchema>, 'inputs'>> {
   readonly inputs: readonly ModelInput[];
   readonly [key: string]: unknown;
 }
+
+/** A TF.js LayersModel as stored in a release: topology and weights as TF.js writes them, and its card. */
+export type ModelArtefact = Readonly<Omit<Static<typeof modelSchema>, 'card' | 'weightSpecs'>> & {
+  readonly weightSpecs: readonly Static<typeof weightSpecSchema>[];
+  readonly card: ModelCard;
+};
 
 export interface Contribution {
   readonly fact: string;

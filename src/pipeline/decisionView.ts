@@ -1,7 +1,9 @@
 /** A recorded decision as people read it: features by name, and the evaluation tree of every rule that fired. */
-import { Payment } from '../domain/payment.ts';
+import type { Decision } from '../domain/decision.ts';
 import { createPaymentDecoder } from '../domain/decode.ts';
 import type { Label } from '../domain/label.ts';
+import type { PaymentJson } from '../domain/payment.ts';
+import { Payment } from '../domain/payment.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
 import { Batch } from './batch.ts';
 import type { DecisionRecord } from './ports.ts';
@@ -9,11 +11,6 @@ import { fillBatch } from './score.ts';
 import type { RecordedDecisionView } from './service.ts';
 
 const decoder = createPaymentDecoder();
-
-interface RecordedParts {
-  readonly rules?: readonly { readonly id: string }[];
-  readonly model?: { readonly probability: number } | null;
-}
 
 /** The frame row as the decision saw it: from the recorded payment and features, never from today's state. */
 function recordedRow(record: DecisionRecord, release: CompiledRelease, probability: number): Batch {
@@ -44,9 +41,10 @@ export function viewDecision(
   release: CompiledRelease,
   labels: readonly Label[],
 ): RecordedDecisionView {
-  const decision = JSON.parse(Buffer.from(record.decision).toString()) as Record<string, unknown>;
-  const payment = JSON.parse(Buffer.from(record.payment).toString()) as Record<string, unknown>;
-  const { rules = [], model } = decision as RecordedParts;
+  // Both were checked before they were recorded.
+  const decision = JSON.parse(Buffer.from(record.decision).toString()) as Decision;
+  const payment = JSON.parse(Buffer.from(record.payment).toString()) as PaymentJson;
+  const { rules, model } = decision;
   const batch = recordedRow(record, release, model?.probability ?? Number.NaN);
   const [row] = batch.payments as [Payment];
   const explanation = rules.flatMap(({ id }) => {

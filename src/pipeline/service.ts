@@ -1,19 +1,9 @@
 /** What the API needs of the pipeline; implemented by `pipeline.ts`. */
+import type { Decision } from '../domain/decision.ts';
 import type { Label } from '../domain/label.ts';
+import type { PaymentJson } from '../domain/payment.ts';
+import type { Refusal } from '../domain/refusal.ts';
 import type { ExplainedNode } from '../rules/types.ts';
-
-/** One thing wrong with one field: `pointer` is an RFC 6901 JSON pointer, `''` for the whole document. */
-export interface FieldProblem {
-  readonly pointer: string;
-  readonly code: string;
-  readonly message: string;
-}
-
-/** `code` is a key of the error table in src/domain/errors.ts. */
-export interface Refusal {
-  readonly code: string;
-  readonly fields: readonly FieldProblem[];
-}
 
 export type DecideResult =
   | { readonly kind: 'decided'; readonly decision: Uint8Array; readonly replay: boolean }
@@ -21,10 +11,18 @@ export type DecideResult =
   | { readonly kind: 'conflict'; readonly paymentId: string }
   | { readonly kind: 'unavailable'; readonly code: string; readonly retryAfterSeconds: number };
 
+/** A feature as it was used; `value` is null where it was missing, `bound` the largest possible distance from the true value. */
+export interface FeatureView {
+  readonly value: number | null;
+  readonly exact?: false;
+  readonly bound?: number;
+}
+
 export interface RecordedDecisionView {
-  readonly decision: Record<string, unknown>;
-  readonly payment: Record<string, unknown>;
-  readonly features: Readonly<Record<string, { value: number | null; exact?: false; bound?: number }>>;
+  readonly decision: Decision;
+  /** As it was sent. */
+  readonly payment: PaymentJson;
+  readonly features: Readonly<Record<string, FeatureView>>;
   /** Evaluation tree of every rule that fired, with the values seen. */
   readonly explanation: readonly { readonly ruleId: string; readonly text: string; readonly tree: ExplainedNode }[];
   readonly labels: readonly Label[];

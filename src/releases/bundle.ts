@@ -2,19 +2,21 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { ModelArtefact } from '../models/types.ts';
+import type { bundleVersion, releaseSchema } from './schema.ts';
 
-export const bundleVersion = 1;
-
-/** Everything a decision depends on besides the payment and its recorded features. JSON, nothing else. */
-export interface ReleaseBundle {
+/** What reading a bundle has seen to already; the other parts are `unknown` until their rooms have checked them (compile.ts). */
+interface KnownParts {
   readonly bundleVersion: typeof bundleVersion;
-  /** Checked by the features, rules and policy rooms when the release is compiled. */
-  readonly features: unknown;
   readonly rules: readonly unknown[];
-  readonly lists: unknown;
-  readonly policy: unknown;
   readonly model: ModelArtefact | null;
 }
+
+type Part = keyof (typeof releaseSchema)['properties'];
+
+/** A release's parts, those of its schema and no others. JSON, nothing else. */
+export type ReleaseBundle = {
+  readonly [Name in Part]: Name extends keyof KnownParts ? KnownParts[Name] : unknown;
+};
 
 /** @returns 64 hexadecimal digits. */
 export function releaseId(bundle: ReleaseBundle): string {

@@ -1,21 +1,27 @@
 /** Releases on disk: a directory of parts to build one from, and the content-addressed store in the data directory. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Static } from 'typebox';
+import Value from 'typebox/value';
 import { readModelDirectory } from '../models/directory.ts';
 import type { ReleaseBundle } from './bundle.ts';
-import { bundleVersion, releaseId } from './bundle.ts';
+import { releaseId } from './bundle.ts';
 import type { CompiledRelease } from './compile.ts';
 import { compileRelease } from './compile.ts';
+import { bundleVersion, storedReleaseSchema } from './schema.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
 /** Compiled releases kept in memory besides the live one, to explain old decisions. */
 const compiledMax = 8;
 
 /** A stored release: `featureNames` name the feature values that its decisions recorded. */
-export interface StoredRelease {
-  readonly id: string;
+interface StoredRelease extends Pick<Static<typeof storedReleaseSchema>, 'id'> {
   readonly featureNames: readonly string[];
   readonly bundle: ReleaseBundle;
+}
+
+function isStoredRelease(value: unknown): value is StoredRelease {
+  return Value.Check(storedReleaseSchema, value);
 }
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
@@ -69,7 +75,8 @@ export class ReleaseStore {
   read(id: string): StoredRelease {
     const path = this.#path(id);
     if (!existsSync(path)) throw new Error(`no release ${id} in the data directory`);
-    const stored = readJson(path) as StoredRelease;
+    const stored = readJson(path);
+    if (!isStoredRelease(stored)) throw new Error(`release ${id} was altered on disk: it is no release`);
     if (releaseId(stored.bundle) !== id)
       throw new Error(`release ${id} was altered on disk: its content has another hash`);
     return stored;

@@ -3,7 +3,7 @@ import { Compile } from 'typebox/compile';
 import { literalLengthMax, listsMax, listValuesMax } from './limits.ts';
 
 /** The lists of a release: `{NAME: {description, values}}`. Values are compared as they are, letter by letter. */
-const ListsDefinition = Type.Record(
+export const ListsDefinition = Type.Record(
   Type.String({ pattern: '^[a-z][a-z0-9-]{0,63}$' }),
   Type.Object(
     {

@@ -105,7 +105,7 @@ function viewOf(item: StubItem, labels: readonly unknown[]): unknown {
       ],
     },
   }));
-  return { ...item, features, explanation, labels };
+  return { ...item.decision, payment: item.payment, features, explanation, labels };
 }
 
 export interface World {

@@ -11,7 +11,8 @@ import type { ApiContext } from '../options.ts';
 import { ProblemError } from '../problem.ts';
 import { ref, responses } from '../schemas.ts';
 import type { SplitResult } from '../splitArray.ts';
-import { splitArray } from '../splitArray.ts';
+import { ArraySplitter } from '../splitArray.ts';
+import { Turns } from '../turns.ts';
 import { deadlineParameter } from './decide.ts';
 
 type SplitFault = Exclude<SplitResult['kind'], 'items'>;
@@ -21,7 +22,6 @@ const faults: Readonly<Record<SplitFault, () => ProblemError>> = {
   malformed: () => new ProblemError('malformed_json'),
   not_an_array: () => invalidBatch('wrong_type', 'Must be an array.'),
   too_many: () => invalidBatch('too_many', `Must have at most ${apiBounds.batchPaymentsMax} payments.`),
-  too_deep: () => invalidBatch('too_deep', 'Is nested deeper than payments can be.'),
 };
 
 function invalidBatch(code: string, message: string): ProblemError {
@@ -32,18 +32,55 @@ const head = Buffer.from('{"results":[');
 const separator = Buffer.from(',');
 const tail = Buffer.from(']}');
 
-function batchBody(results: readonly DecideResult[]): Buffer {
+/** The items of a batch's body. @throws ProblemError where it is no JSON array of payments. */
+async function split(turns: Turns, bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+  const splitter = new ArraySplitter(bytes, apiBounds.batchPaymentsMax);
+  let result: SplitResult | undefined;
+  await turns.run(() => {
+    result = splitter.advance(apiBounds.batchStepBytes);
+    return result !== undefined;
+  });
+  if (result?.kind === 'items') return result.items;
+  throw faults[result?.kind ?? 'malformed']();
+}
+
+/** Hands the items over in their order, some in each turn; resolves when every one has its result. */
+async function decideAll(
+  turns: Turns,
+  items: readonly Uint8Array[],
+  decide: (item: Uint8Array) => Promise<DecideResult>,
+): Promise<readonly DecideResult[]> {
+  const results: Promise<DecideResult>[] = [];
+  await turns.run(() => {
+    const item = items[results.length];
+    if (item !== undefined) {
+      const result = decide(item);
+      // Awaited with the others below; until then a failure is not an unhandled one.
+      result.catch(() => {});
+      results.push(result);
+    }
+    return results.length === items.length;
+  });
+  return Promise.all(results);
+}
+
+async function batchBody(turns: Turns, results: readonly DecideResult[]): Promise<Buffer> {
   const pieces: Uint8Array[] = [head];
-  for (const [i, result] of results.entries()) {
-    if (i > 0) pieces.push(separator);
+  let written = 0;
+  await turns.run(() => {
+    const result = results[written];
+    if (result === undefined) return true;
+    if (written++ > 0) pieces.push(separator);
     pieces.push(...batchItem(result));
-  }
+    return false;
+  });
   pieces.push(tail);
   return Buffer.concat(pieces);
 }
 
-export function registerBatch(v1: FastifyInstance, { options }: ApiContext): void {
+export function registerBatch(v1: FastifyInstance, { options, clock }: ApiContext): void {
   const { service } = options;
+  const turns = new Turns(apiBounds.batchSliceMs, () => clock.monotonicMs());
   let inFlight = 0;
   v1.post(
     '/decisions/batch',
@@ -72,12 +109,10 @@ export function registerBatch(v1: FastifyInstance, { options }: ApiContext): voi
       if (inFlight >= apiBounds.batchesInFlightMax) throw new ProblemError('overloaded');
       inFlight++;
       try {
-        const split = splitArray(bodyOf(request), apiBounds.batchPaymentsMax);
-        if (split.kind !== 'items') throw faults[split.kind]();
         const { tenantId } = callerOf(request);
-        // Handed over in order and at once: the pipeline makes micro-batches of them.
         const decide = (item: Uint8Array) => service.decide(tenantId, item, request.receivedAtMs, deadlineMs);
-        return await reply.type('application/json').send(batchBody(await Promise.all(split.items.map(decide))));
+        const results = await decideAll(turns, await split(turns, bodyOf(request)), decide);
+        return await reply.type('application/json').send(await batchBody(turns, results));
       } finally {
         inFlight--;
       }

@@ -116,10 +116,10 @@ function windowOf(
   return { fromMs, toMs, bucketMs };
 }
 
-/** The decision's own members first, then what it was made from. */
+/** The decision's own members as they were answered, then what it was made from. */
 function viewBody(view: RecordedDecisionView) {
   const { decision, payment, features, explanation, labels } = view;
-  return { ...decision, decision, payment, features, explanation, labels: labels.map(labelBody) };
+  return { ...decision, payment, features, explanation, labels: labels.map(labelBody) };
 }
 
 export function registerDecisions(scope: FastifyInstance, { options, clock }: ApiContext): void {

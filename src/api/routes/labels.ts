@@ -1,7 +1,7 @@
 /** POST /v1/labels: what became of a payment. */
 import type { FastifyInstance } from 'fastify';
 import { decodeLabel } from '../../domain/decodeLabel.ts';
-import type { Label } from '../../domain/label.ts';
+import type { Label, LabelJson } from '../../domain/label.ts';
 import { isRefusal } from '../../domain/refusal.ts';
 import { formatTimestamp } from '../../domain/timestamp.ts';
 import { callerOf } from '../authentication.ts';
@@ -12,7 +12,7 @@ import { ProblemError } from '../problem.ts';
 import { ref, responses } from '../schemas.ts';
 
 /** The label in the contract's form. */
-export function labelBody({ paymentId, label, source, labelledAtMs }: Label) {
+export function labelBody({ paymentId, label, source, labelledAtMs }: Label): LabelJson {
   return { paymentId, label, source, labelledAt: formatTimestamp(labelledAtMs) };
 }
 

@@ -31,8 +31,6 @@ export interface SystemOptions {
   readonly dataDirectory: string;
   readonly bundle: ReleaseBundle;
   readonly logger: Logger;
-  /** Without it, the analytics process serves what it has and takes in nothing new. */
-  readonly analytics: boolean;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
@@ -114,7 +112,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     onFailure: (error) => logger.error({ err: error }, 'the stream reads its last messages again'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
-  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: options.analytics });
+  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true });
   let streamLag = 0;
   const lagTimer = setInterval(() => {
     embedded.log.lag(streamGroup, topics.payments).then(

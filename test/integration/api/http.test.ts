@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApi } from '../../../src/api/app.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
@@ -27,7 +28,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
   const logger = pino({ level: 'silent' });
   const bundle = await readReleaseDirectory(join(repository, 'config/default'));
-  system = await startSystem({ dataDirectory: directory, bundle, logger, analytics: false, scoringThreads: 0 });
+  system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
   api = await createApi({
     service: system.service,
     analytics: system.analytics,
@@ -204,7 +205,7 @@ describe('closing', () => {
       },
       analytics: system.analytics,
       keys: createApiKeyVerifier([{ sha256: hashApiKey(key), tenantId: 'default' }]),
-      metrics: system.registry,
+      metrics: new Registry(),
       version: '0.0.0-test',
     });
     const address = await closing.listen({ host: '127.0.0.1', port: 0 });

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../src/api/app.ts';
 import { apiBounds } from '../../../src/api/bounds.ts';
 import type { ApiOptions } from '../../../src/api/options.ts';
+import { decisionSchema } from '../../../src/domain/schemas.ts';
 import { AnalyticsUnavailable, InvalidCursor } from '../../../src/pipeline/analyticsErrors.ts';
 import type { Fakes } from './fakes.ts';
 import { bearer, createFakes, jsonHeaders, paymentBody, readKey } from './fakes.ts';
@@ -195,6 +196,41 @@ describe('POST /v1/decisions/batch', () => {
   });
 });
 
+describe('a batch beside other work', () => {
+  test('takes a bounded part of each turn of the event loop: single payments are decided in the midst of it', async () => {
+    let nowMs = 0;
+    // Every look at the clock takes as long as a slice may: each turn has room for one step.
+    const clock = { nowMs: () => Date.now(), monotonicMs: () => (nowMs += apiBounds.batchSliceMs) };
+    const { app, service } = await start({ clock });
+    const payments = Array.from({ length: 500 }, (_, i) => paymentBody({ paymentId: `slow-${i}` }));
+    let turns = 0;
+    const countTurn = (): void => {
+      turns++;
+      if (service.calls.length < 500) setImmediate(countTurn);
+    };
+    setImmediate(countTurn);
+    const batch = post(app, '/v1/decisions/batch', payments);
+    await expect.poll(() => service.calls.length, { interval: 1 }).toBeGreaterThan(0);
+    const single = await post(app, '/v1/decisions', paymentBody({ paymentId: 'single' }));
+    expect(single.statusCode).toBe(200);
+    expect((await batch).json<{ results: { status: number }[] }>().results.map(({ status }) => status)).toEqual(
+      payments.map(() => 200),
+    );
+    const ids = service.calls.map(({ body }) => (JSON.parse(body) as { paymentId: string }).paymentId);
+    expect(ids.indexOf('single')).toBeLessThan(500);
+    expect(ids.filter((id) => id !== 'single')).toEqual(payments.map(({ paymentId }) => paymentId));
+    expect(turns).toBeGreaterThanOrEqual(400);
+  });
+
+  test('is answered with a problem when deciding fails, and its place is free again', async () => {
+    const { app, service } = await start();
+    service.answer = new Error('x');
+    expectProblem(await post(app, '/v1/decisions/batch', [paymentBody(), paymentBody()]), 500, 'internal');
+    service.answer = undefined;
+    expect((await post(app, '/v1/decisions/batch', [paymentBody()])).statusCode).toBe(200);
+  });
+});
+
 describe('reading', () => {
   test('gives a decision with its features, payment and labels, for any payment id', async () => {
     const { app } = await start();
@@ -202,6 +238,10 @@ describe('reading', () => {
       await post(app, '/v1/decisions', paymentBody({ paymentId }));
       const response = await app.inject({ url: `/v1/decisions/${encodeURIComponent(paymentId)}`, headers: bearer });
       expect(response.statusCode).toBe(200);
+      expect(Object.keys(response.json<object>())).toEqual([
+        ...Object.keys(decisionSchema.properties),
+        ...['payment', 'features', 'explanation', 'labels'],
+      ]);
       expect(response.json()).toMatchObject({
         paymentId,
         action: 'allow',
@@ -400,10 +440,8 @@ describe('everything else', () => {
     expectProblem(notReady, 503, 'not_ready');
     expect(notReady.json()).toMatchObject({ ready: false, dependencies: [{ name: 'journal', state: 'down' }] });
     const metrics = await app.inject({ url: '/metrics' });
-    expect([metrics.headers['content-type'], metrics.body]).toEqual([
-      'text/plain; version=0.0.4; charset=utf-8',
-      'holdfast_up 1\n',
-    ]);
+    expect(metrics.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(metrics.body).toContain('holdfast_http_requests_total{route="/healthz",method="GET",status="2xx"} 1\n');
   });
 
   test('answers carry the headers that keep browsers from misusing them', async () => {

@@ -1,8 +1,11 @@
 /** A service in memory, just enough to see what the API makes of its answers. Real pipelines are for integration tests. */
 import { createPaymentDecoder } from '../../../src/domain/decode.ts';
 import { deterministicId } from '../../../src/domain/ids.ts';
+import type { Decision } from '../../../src/domain/decision.ts';
+import type { PaymentJson } from '../../../src/domain/payment.ts';
 import { Payment } from '../../../src/domain/payment.ts';
 import { formatTimestamp } from '../../../src/domain/timestamp.ts';
+import { Registry } from 'prom-client';
 import type { ApiOptions } from '../../../src/api/options.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
 import type { AnalyticsStore, DecisionFilter } from '../../../src/pipeline/ports.ts';
@@ -24,7 +27,7 @@ export function paymentBody(changes: Record<string, unknown> = {}): Record<strin
   };
 }
 
-function decisionOf(tenantId: string, payment: Payment): Record<string, unknown> {
+function decisionOf(tenantId: string, payment: Payment): Decision {
   return {
     decisionId: deterministicId(tenantId, payment.paymentId),
     paymentId: payment.paymentId,
@@ -78,8 +81,8 @@ function createFakeService(): FakeService {
       const found = decided.get(`${tenantId} ${paymentId}`);
       if (found === undefined) return undefined;
       return {
-        decision: JSON.parse(Buffer.from(found.bytes).toString()) as Record<string, unknown>,
-        payment: JSON.parse(found.body) as Record<string, unknown>,
+        decision: JSON.parse(Buffer.from(found.bytes).toString()) as Decision,
+        payment: JSON.parse(found.body) as PaymentJson,
         features: { 'customer.count.24h': { value: 1 }, 'customer.count.90d': { value: 3, exact: false, bound: 1 } },
         explanation: [],
         labels: [{ paymentId, label: 'fraud', source: 'analyst', labelledAtMs: 1_795_341_600_000 }],
@@ -147,6 +150,6 @@ export function createFakes(changes: Partial<ApiOptions> = {}): Fakes {
     { sha256: hashApiKey(apiKey), tenantId: 'default' },
     { sha256: hashApiKey(readKey), tenantId: 'other', scopes: ['read'] },
   ]);
-  const metrics = { contentType: 'text/plain; version=0.0.4; charset=utf-8', metrics: async () => 'holdfast_up 1\n' };
+  const metrics = new Registry();
   return { service, analytics, options: { service, analytics, keys, metrics, version: '0.0.0-test', ...changes } };
 }

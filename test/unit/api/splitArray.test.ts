@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { splitArray } from '../../../src/api/splitArray.ts';
+import type { SplitResult } from '../../../src/api/splitArray.ts';
+import { ArraySplitter } from '../../../src/api/splitArray.ts';
+
+/** In steps of `stepBytes`; by default in many. */
+function splitArray(bytes: Uint8Array, itemsMax: number, stepBytes = 7): SplitResult {
+  const splitter = new ArraySplitter(bytes, itemsMax);
+  for (let steps = 0; steps <= bytes.length; steps++) {
+    const result = splitter.advance(stepBytes);
+    if (result !== undefined) return result;
+  }
+  throw new Error('more steps than bytes');
+}
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
@@ -82,9 +93,7 @@ describe('splitting a batch', () => {
   test('survives any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        expect(['items', 'invalid_utf8', 'malformed', 'not_an_array', 'too_deep']).toContain(
-          splitArray(bytes, 500).kind,
-        );
+        expect(['items', 'invalid_utf8', 'malformed', 'not_an_array']).toContain(splitArray(bytes, 500).kind);
       }),
       { numRuns: 2000 },
     );
@@ -97,7 +106,23 @@ describe('splitting a batch', () => {
     expect(kindOf('[1,2,3,4]')).toBe('too_many');
     expect(kindOf('[1,2,3,4')).toBe('malformed');
     expect(kindOf('[1,2,3]')).toBe('items');
-    expect(kindOf('['.repeat(100_000))).toBe('too_deep');
+    expect(kindOf('['.repeat(100_000))).toBe('malformed');
     expect(splitArray(Uint8Array.of(0x5b, 0x22, 0xff, 0x22, 0x5d), 3).kind).toBe('invalid_utf8');
+  });
+
+  test('leaves an item that is nested deep to the decoder: the other items are not touched by it', () => {
+    for (const depth of [63, 64, 65, 1000, 200_000]) {
+      const deep = `${'[{"a":'.repeat(depth)}0${'}]'.repeat(depth)}`;
+      const split = splitArray(Buffer.from(`[1,${deep},2]`), 3, 64 * 1024);
+      expect(split.kind === 'items' && split.items.map(textOf)).toEqual(['1', deep, '2']);
+      expect(splitArray(Buffer.from(`[1,${deep.slice(0, -1)}},2]`), 3, 64 * 1024).kind).toBe('malformed');
+    }
+  });
+
+  test('reads no more in a step than it is told, to the end of a token', () => {
+    const splitter = new ArraySplitter(Buffer.from(JSON.stringify(Array.from({ length: 400 }, (_, i) => i))), 500);
+    let steps = 1;
+    while (splitter.advance(64) === undefined) steps++;
+    expect(steps).toBeGreaterThanOrEqual(20);
   });
 });

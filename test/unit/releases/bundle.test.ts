@@ -2,9 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Compile } from 'typebox/compile';
 import { releaseId } from '../../../src/releases/bundle.ts';
 import { compileRelease, ReleaseRefused } from '../../../src/releases/compile.ts';
 import { diffReleases } from '../../../src/releases/diff.ts';
+import { releaseSchema } from '../../../src/releases/schema.ts';
 import { readReleaseDirectory, ReleaseStore } from '../../../src/releases/store.ts';
 
 const bundle = await readReleaseDirectory(resolve(import.meta.dirname, '../../../config/default'));
@@ -17,6 +19,17 @@ afterEach(() => {
 });
 
 describe('a release', () => {
+  it('is valid by its published schema: the default one is, and one that lacks a part or has one too many is not', () => {
+    const schema = Compile(releaseSchema);
+    expect(schema.Errors(bundle)).toEqual([]);
+    for (const part of Object.keys(releaseSchema.properties)) {
+      const without = Object.fromEntries(Object.entries(bundle).filter(([name]) => name !== part));
+      expect([part, schema.Check(without)]).toEqual([part, false]);
+    }
+    expect(schema.Check({ ...bundle, extra: 1 })).toBe(false);
+    expect(schema.Check({ ...bundle, rules: [{ name: 'R-1' }] })).toBe(false);
+  });
+
   it('has an id that depends on its content alone, not on the order of keys', () => {
     const reordered = Object.fromEntries(Object.entries(bundle).reverse()) as unknown as typeof bundle;
     expect(releaseId(reordered)).toBe(releaseId(bundle));

@@ -1,0 +1,34 @@
+/** A model as a release holds it, as JSON Schema. Loading it asks for more (inputs.ts, network.ts) and says so in words. */
+import { Type } from 'typebox';
+import { factMagnitudeMax, modelInputsMax } from './bounds.ts';
+
+export const modelInputSchema = Type.Object({
+  fact: Type.String({ minLength: 1, description: 'A numeric fact of the release.' }),
+  transform: Type.Enum(['none', 'signedLog1p'], { description: '`signedLog1p` is sign(x) · log(1 + |x|).' }),
+  missing: Type.Number({
+    minimum: -factMagnitudeMax,
+    maximum: factMagnitudeMax,
+    description: 'The value used where the fact is missing.',
+  }),
+});
+
+export const modelCardSchema = Type.Object(
+  { id: Type.String(), inputs: Type.Array(modelInputSchema, { minItems: 1, maxItems: modelInputsMax }) },
+  { description: 'Also where the model comes from and how good it is: data, split, metrics.' },
+);
+
+export const weightSpecSchema = Type.Object({
+  name: Type.String(),
+  shape: Type.Array(Type.Integer({ minimum: 0 })),
+  dtype: Type.String(),
+});
+
+export const modelSchema = Type.Object(
+  {
+    modelTopology: Type.Unknown({ description: 'As TF.js writes a LayersModel.' }),
+    weightSpecs: Type.Array(weightSpecSchema),
+    weightData: Type.String({ description: 'Base64 of the concatenated weights, little endian.' }),
+    card: modelCardSchema,
+  },
+  { additionalProperties: false, title: 'Model' },
+);
