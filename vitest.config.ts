@@ -9,6 +9,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
+    globalSetup: ['test/helpers/services/globalSetup.ts'],
     setupFiles: ['test/helpers/leaks.ts'],
   },
 });

@@ -7,11 +7,12 @@ import { createVelocityMemory } from '../src/adapters/memory/velocity.ts';
 import { openEmbedded } from '../src/adapters/sqlite/open.ts';
 import { createScoringPool } from '../src/adapters/threads/scoringPool.ts';
 import { systemClock } from '../src/pipeline/clock.ts';
+import type { PipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { Pipeline } from '../src/pipeline/pipeline.ts';
 import type { ScoringPool } from '../src/pipeline/ports.ts';
 import { topics } from '../src/pipeline/ports.ts';
-import { StreamConsumer, streamGroup } from '../src/pipeline/stream.ts';
+import { StreamConsumer } from '../src/pipeline/stream.ts';
 import { readReleaseDirectory, ReleaseStore } from '../src/releases/store.ts';
 import { benchPayments } from './fixtures/payments.ts';
 import { printMetric } from './lib.ts';
@@ -32,8 +33,9 @@ async function preload(log: Awaited<ReturnType<typeof openEmbedded>>['log']): Pr
   }
 }
 
-async function drained(log: Awaited<ReturnType<typeof openEmbedded>>['log']): Promise<void> {
-  while ((await log.lag(streamGroup, topics.payments)) > 0) await new Promise((done) => setTimeout(done, pollMs));
+async function drained(stream: StreamConsumer, metrics: PipelineMetrics): Promise<void> {
+  while (metrics.snapshot().decisions < payments || (await stream.lag()) > 0)
+    await new Promise((done) => setTimeout(done, pollMs));
 }
 
 async function measure(directory: string, withPool: boolean): Promise<number> {
@@ -50,26 +52,29 @@ async function measure(directory: string, withPool: boolean): Promise<number> {
       pool = made;
       await made.calibrate(release);
     }
+    const metrics = createPipelineMetrics(new Registry());
     const pipeline = new Pipeline({
       release,
       store: embedded.decisions,
       velocity,
       pool,
       clock: systemClock,
-      metrics: createPipelineMetrics(new Registry()),
+      metrics,
       onStageFailure: (stage, failure, error) => process.stderr.write(`${stage}: ${failure} ${String(error)}\n`),
     });
     const stream = new StreamConsumer({
       log: embedded.log,
+      store: embedded.decisions,
       pipeline,
       clock: systemClock,
       tenantId: 'default',
       onFailure: (error) => process.stderr.write(`${String(error)}\n`),
+      onDead: (error) => process.stderr.write(`${String(error)}\n`),
       onDeadLetter: (code) => process.stderr.write(`dead letter: ${code}\n`),
     });
     const from = performance.now();
     stream.start();
-    await drained(embedded.log);
+    await drained(stream, metrics);
     const seconds = (performance.now() - from) / 1000;
     await stream.stop();
     return payments / seconds;

@@ -21,6 +21,8 @@ function count(report, exitCode) {
 }
 
 ensureInstalled();
+// Kafka and Redis for the tests that need them. Where they cannot be had those tests say so, each by its name.
+if (process.env.TEST_SERVICES_SOCKET === undefined) await run(nodePath(), ['scripts/services.ts', 'install']);
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
 const reportPath = join(directory, 'report.json');
 const exitCode = await run(nodePath(), [

@@ -2,6 +2,8 @@
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { wrongUsage } from './exit.ts';
+import type { KafkaSettings } from './kafka.ts';
+import { kafkaExpectations, kafkaSchema, kafkaSettings } from './kafka.ts';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 /** Names that belong to Holdfast: an unknown one is a mistake that must not pass silently. */
@@ -53,7 +55,7 @@ export const environmentSchema = Type.Object({
       examples: ['../shared/data'],
     }),
   ),
-  KAFKA_BROKERS: service('Kafka brokers', 'the embedded log', 'localhost:9092'),
+  ...kafkaSchema,
   REDIS_URL: service('Redis with the velocity state', 'the embedded store', 'redis://localhost:6379'),
   CLICKHOUSE_URL: service('ClickHouse with the decisions', 'the embedded engine', 'http://localhost:8123'),
   DATABASE_URL: service('PostgreSQL with the control data', 'the embedded store', 'postgres://localhost/holdfast'),
@@ -70,6 +72,8 @@ export interface Environment {
   readonly logLevel: LogLevel;
   readonly bootstrapKey: string | undefined;
   readonly apiKey: string | undefined;
+  /** Undefined: the embedded log. */
+  readonly kafka: KafkaSettings | undefined;
 }
 
 export type EnvironmentResult =
@@ -77,13 +81,15 @@ export type EnvironmentResult =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 export const variableNames = Object.keys(environmentSchema.properties) as VariableName[];
-const secretNames: ReadonlySet<string> = new Set(['HOLDFAST_BOOTSTRAP_KEY', 'HOLDFAST_API_KEY']);
+const secretNames: ReadonlySet<string> = new Set(['HOLDFAST_BOOTSTRAP_KEY', 'HOLDFAST_API_KEY', 'KAFKA_SASL_PASSWORD']);
 const serviceNames = ['KAFKA_BROKERS', 'REDIS_URL', 'CLICKHOUSE_URL', 'DATABASE_URL'] as const;
 
 /** What the schema allows, in words, for the sentence that names a bad value. */
 function expectation(name: VariableName): string {
   if (name === 'HOLDFAST_PORT') return 'a whole number from 0 to 65535';
   if (name === 'HOLDFAST_LOG_LEVEL') return `one of ${logLevels.join(', ')}`;
+  const expected = kafkaExpectations[name];
+  if (expected !== undefined) return expected;
   return 'visible ASCII characters without spaces, at most 256';
 }
 
@@ -100,7 +106,7 @@ function read(source: NodeJS.ProcessEnv, problems: string[]): EnvironmentVariabl
     const value = name === 'HOLDFAST_PORT' && /^\d{1,5}$/.test(text) ? Number(text) : text;
     if (Value.Check(schema, value)) values[name] = value;
     else {
-      const seen = secretNames.has(name) ? 'its value (not shown: a secret)' : JSON.stringify(text);
+      const seen = secretNames.has(name) || text.includes('@') ? 'its value (not shown: it may hold a secret)' : JSON.stringify(text);
       problems.push(`${name} must be ${expectation(name)}, but ${seen} is not.`);
     }
   }
@@ -122,6 +128,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
     (name) => `${name} is not a setting of Holdfast; the settings are ${variableNames.join(', ')}.`,
   );
   const values = read(source, problems);
+  const kafka = problems.length === 0 ? kafkaSettings(values, problems) : undefined;
   if (problems.length > 0) return { ok: false, problems };
   const unsupported = serviceNames
     .filter((name) => values[name] !== undefined)
@@ -136,6 +143,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       logLevel: values.HOLDFAST_LOG_LEVEL,
       bootstrapKey: values.HOLDFAST_BOOTSTRAP_KEY,
       apiKey: values.HOLDFAST_API_KEY,
+      kafka,
     },
   };
 }

@@ -33,6 +33,14 @@ const unavailable = (code: string): DecideResult => ({
   retryAfterSeconds: bounds.retryAfterSeconds,
 });
 
+/** A payment of a stream batch waited for the same payment elsewhere, and that one was not decided. */
+class NotDecided extends Error {
+  override readonly name = 'NotDecided';
+  constructor() {
+    super('a payment of the batch was not decided, the batch is to be read again');
+  }
+}
+
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #decoder = createPaymentDecoder();
@@ -115,22 +123,29 @@ export class Pipeline {
     before: () => Promise<void>,
     onEnriched: () => void,
   ): Promise<readonly DecideResult[]> {
+    const own: Item[] = [];
     try {
-      const own: Item[] = [];
+      const elsewhere: Promise<void>[] = [];
+      // Without a pause, so that of two batches only the later one ever waits for the other.
       for (const item of items) {
         const earlier = this.#inFlight.find(tenantId, item.payment.paymentId);
         if (earlier === undefined) {
           this.#inFlight.add(item);
           own.push(item);
         } else {
-          // Its commit may not become durable before the earlier one's decision is.
-          await this.#joinStream(earlier, item, own);
+          const joined = this.#join(earlier, item.payment).then((result) => item.settle(result));
+          // A duplicate inside the same batch follows its first; one that is elsewhere in flight must be durable first.
+          if (!own.includes(earlier) || !samePayment(earlier.payment, item.payment)) elsewhere.push(joined);
         }
       }
+      await Promise.all(elsewhere);
+      if (items.some(({ outcome }) => outcome?.kind === 'unavailable')) throw new NotDecided();
       await this.#run(tenantId, own, commits, before, onEnriched);
       return await Promise.all(items.map((item) => item.result));
     } finally {
       onEnriched();
+      // Whoever waits for one of these must not wait for ever.
+      for (const item of own) item.settle(unavailable('not_recorded'));
       for (const item of items) this.#inFlight.remove(item);
     }
   }
@@ -145,14 +160,6 @@ export class Pipeline {
     if (!samePayment(earlier.payment, payment)) return { kind: 'conflict', paymentId: payment.paymentId };
     const result = await earlier.result;
     return result.kind === 'decided' ? { ...result, replay: true } : result;
-  }
-
-  /** A duplicate inside the same stream batch follows its first; one that is elsewhere in flight is awaited first. */
-  async #joinStream(earlier: Item, item: Item, own: readonly Item[]): Promise<void> {
-    const joined = this.#join(earlier, item.payment);
-    const inSameBatch = own.includes(earlier) && samePayment(earlier.payment, item.payment);
-    if (inSameBatch) void joined.then((result) => item.settle(result));
-    else item.settle(await joined);
   }
 
   #armDeadline(item: Item): void {

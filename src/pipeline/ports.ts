@@ -43,16 +43,38 @@ export interface Commit {
   readonly nextOffset: number;
 }
 
-export interface EventLog {
-  /** Resolves when all messages are durable, in order. Rejects, with nothing appended, when they cannot be made durable. */
-  append(topic: Topic, messages: readonly { key: string; value: Uint8Array }[]): Promise<void>;
-  /** Up to `max` messages from `fromOffset`, or from the group's committed position; an empty array when there are none yet. */
-  poll(group: string, topic: Topic, max: number, fromOffset?: number): Promise<readonly Message[]>;
+/** A consumer group's progress may only be moved by the member that holds the partition: see `commit`. */
+export interface Subscription {
+  /**
+   * The next messages, in order, of one assigned partition, at most `max`; empty where there were none within `waitMs`.
+   * One call at a time. Rejects with SubscriptionDead when this membership will never deliver again.
+   */
+  poll(max: number, waitMs: number): Promise<readonly Message[]>;
+  /**
+   * Makes positions durable. A partition that was lost or rewound since its messages were polled is left out (fenced), a
+   * position is never moved back. Rejects with LogUnavailable when it is not known to be durable.
+   */
   commit(commits: readonly Commit[]): Promise<void>;
-  /** Messages after the group's position. */
-  lag(group: string, topic: Topic): Promise<number>;
-  /** Resolves at the next append to the topic or after `timeoutMs`. */
-  wait(topic: Topic, timeoutMs: number): Promise<void>;
+  /** Forgets what was polled and not committed: the next poll goes on from the committed positions. */
+  rewind(): Promise<void>;
+  /** Messages after the group's committed positions, in all partitions of the topic. */
+  lag(): Promise<number>;
+  /** Leaves the group: its partitions go to the other members. */
+  close(): Promise<void>;
+}
+
+export interface EventLog {
+  /** Positions of this log given to that store's `record` are durable with the decisions, in one step. */
+  readonly atomicWith?: DecisionStore;
+  /**
+   * Resolves when all messages are durable, in order within a partition. Rejects when that is not known: then some of them
+   * may be there all the same, so readers tell repeated messages by their content.
+   */
+  append(topic: Topic, messages: readonly { key: string; value: Uint8Array }[]): Promise<void>;
+  /** Joins a consumer group as one member. A group that never committed begins with the oldest message. */
+  subscribe(group: string, topic: Topic): Promise<Subscription>;
+  /** All messages that are in the topic now, each partition in order, without a group and its position. */
+  read(topic: Topic): AsyncIterable<readonly Message[]>;
   close(): Promise<void>;
 }
 

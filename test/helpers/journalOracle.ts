@@ -92,11 +92,7 @@ export async function checkJournal(dataDirectory: string): Promise<Map<string, s
     const decisions = new Map<string, string>();
     const customers = new Map<string, Payment>();
     let releaseId = '';
-    for (let from = 0; ; ) {
-      const messages = await embedded.log.poll('oracle', topics.decisions, 500, from);
-      const last = messages.at(-1);
-      if (last === undefined) break;
-      from = last.offset + 1;
+    for await (const messages of embedded.log.read(topics.decisions)) {
       for (const message of messages) {
         const record: DecisionRecord = decodeRecord(message.value);
         const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);

@@ -1,5 +1,5 @@
-/** Topics over the journal's database: messages in chunks, decisions as the journal has them. */
-import type { Commit, EventLog, Message, Topic } from '../../pipeline/ports.ts';
+/** Topics over the journal's database: messages in chunks, decisions as the journal has them. One partition each. */
+import type { Commit, DecisionStore, EventLog, Message, Subscription, Topic } from '../../pipeline/ports.ts';
 import { topics } from '../../pipeline/ports.ts';
 import type { JournalClient } from './journalClient.ts';
 import type { LogMessage } from './logChunk.ts';
@@ -7,23 +7,26 @@ import { planChunks, writeChunk } from './logChunk.ts';
 import type { AppendTail, CommitTail } from './protocol.ts';
 import { chunkHeadBytes, messageType } from './protocol.ts';
 import type { JournalReader } from './reader.ts';
+import type { SubscribedLog } from './subscription.ts';
+import { SqliteSubscription } from './subscription.ts';
 
-interface TopicState {
-  appends: number;
-  /** `appends` when a poll last found nothing. */
-  emptyAt: number;
-  readonly waiting: Set<() => void>;
-}
+/** Messages that `read` takes at once. */
+const pageMessagesMax = 1000;
 
 export class SqliteEventLog implements EventLog {
+  /** The decisions are in the same database. */
+  readonly atomicWith: DecisionStore;
   readonly #journal: JournalClient;
   readonly #reader: JournalReader;
   readonly #close: () => Promise<void>;
-  readonly #topics = new Map<Topic, TopicState>();
+  readonly #waiting = new Map<Topic, Set<() => void>>();
+  /** The members of all groups; of those of one group and topic the first holds the partition. */
+  readonly #members: SqliteSubscription[] = [];
 
-  constructor(journal: JournalClient, reader: JournalReader, close: () => Promise<void>) {
+  constructor(journal: JournalClient, reader: JournalReader, atomicWith: DecisionStore, close: () => Promise<void>) {
     this.#journal = journal;
     this.#reader = reader;
+    this.atomicWith = atomicWith;
     this.#close = close;
   }
 
@@ -49,37 +52,29 @@ export class SqliteEventLog implements EventLog {
     this.appended(topic);
   }
 
-  poll(group: string, topic: Topic, max: number, fromOffset?: number): Promise<readonly Message[]> {
-    const state = this.#state(topic);
-    const { appends } = state;
-    const messages = this.#reader.messages(topic, fromOffset ?? this.#reader.position(group, topic), max);
-    if (messages.length === 0) state.emptyAt = appends;
-    return Promise.resolve(messages);
+  async subscribe(group: string, topic: Topic): Promise<Subscription> {
+    const log: SubscribedLog = {
+      reader: this.#reader,
+      commit: (commits) => this.#commit(commits),
+      wait: (waitedFor, timeoutMs) => this.#wait(waitedFor, timeoutMs),
+      isOwner: (one) => this.#members.find((other) => other.group === group && other.topic === topic) === one,
+      leave: (one) => this.#leave(one),
+    };
+    const member = new SqliteSubscription(log, group, topic);
+    this.#members.push(member);
+    return member;
   }
 
-  async commit(commits: readonly Commit[]): Promise<void> {
-    if (commits.length === 0) return;
-    const tail = { commits } satisfies CommitTail;
-    await this.#journal.send({ type: messageType.commit, count: 0, bodyBytes: 0, write: () => {}, tail });
-  }
-
-  lag(group: string, topic: Topic): Promise<number> {
-    return Promise.resolve(this.#reader.messagesFrom(topic, this.#reader.position(group, topic)));
-  }
-
-  /** An append between an empty poll and this call counts too: the caller must not sleep over it. */
-  wait(topic: Topic, timeoutMs: number): Promise<void> {
-    const state = this.#state(topic);
-    if (state.appends !== state.emptyAt) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        state.waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, timeoutMs);
-      state.waiting.add(done);
-    });
+  async *read(topic: Topic): AsyncGenerator<readonly Message[]> {
+    let left = this.#reader.messagesFrom(topic, 0);
+    for (let from = 0; left > 0; ) {
+      const page = this.#reader.messages(topic, from, Math.min(left, pageMessagesMax));
+      const last = page.at(-1);
+      if (last === undefined) return;
+      left -= page.length;
+      from = last.offset + 1;
+      yield page;
+    }
   }
 
   /** Closes the whole directory: topics and decisions are one database. */
@@ -89,22 +84,39 @@ export class SqliteEventLog implements EventLog {
 
   /** Messages of the topic became durable. */
   appended(topic: Topic): void {
-    const state = this.#state(topic);
-    state.appends++;
-    for (const wake of state.waiting) wake();
+    for (const wake of this.#waiting.get(topic) ?? []) wake();
   }
 
   /** Nobody waits any more. */
-  wakeAll(): void {
-    for (const { waiting } of this.#topics.values()) for (const wake of waiting) wake();
+  closeMembers(): void {
+    for (const member of [...this.#members]) void member.close();
   }
 
-  #state(topic: Topic): TopicState {
-    let state = this.#topics.get(topic);
-    if (state === undefined) {
-      state = { appends: 0, emptyAt: 0, waiting: new Set() };
-      this.#topics.set(topic, state);
-    }
-    return state;
+  async #commit(commits: readonly Commit[]): Promise<void> {
+    if (commits.length === 0) return;
+    const tail = { commits } satisfies CommitTail;
+    await this.#journal.send({ type: messageType.commit, count: 0, bodyBytes: 0, write: () => {}, tail });
+  }
+
+  #leave(member: SqliteSubscription): void {
+    const index = this.#members.indexOf(member);
+    if (index < 0) return;
+    this.#members.splice(index, 1);
+    this.appended(member.topic);
+  }
+
+  #wait(topic: Topic, timeoutMs: number): Promise<void> {
+    let waiting = this.#waiting.get(topic);
+    if (waiting === undefined) this.#waiting.set(topic, (waiting = new Set()));
+    const waiters = waiting;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        waiters.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      waiters.add(done);
+    });
   }
 }

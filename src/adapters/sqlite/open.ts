@@ -184,10 +184,10 @@ async function start(
   });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= closeAll());
-  const log = new SqliteEventLog(journal, reader, close);
+  const log = new SqliteEventLog(journal, reader, decisions, close);
 
   async function closeAll(): Promise<void> {
-    log.wakeAll();
+    log.closeMembers();
     try {
       await journal.close();
       await flusher.close();

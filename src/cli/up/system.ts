@@ -14,9 +14,8 @@ import type { PipelineMetrics } from '../../pipeline/metrics.ts';
 import { createPipelineMetrics } from '../../pipeline/metrics.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ScoringPool } from '../../pipeline/ports.ts';
-import { topics } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
-import { StreamConsumer, streamGroup } from '../../pipeline/stream.ts';
+import { StreamConsumer } from '../../pipeline/stream.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
@@ -106,16 +105,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   });
   const stream = new StreamConsumer({
     log: embedded.log,
+    store: embedded.decisions,
     pipeline,
     clock: systemClock,
     tenantId: 'default',
     onFailure: (error) => logger.error({ err: error }, 'the stream reads its last messages again'),
+    onDead: (error) => logger.fatal({ err: error }, 'the stream has ended: payments on the topic wait for a restart'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
   const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true });
   let streamLag = 0;
   const lagTimer = setInterval(() => {
-    embedded.log.lag(streamGroup, topics.payments).then(
+    stream.lag().then(
       (lag) => {
         streamLag = lag;
       },

@@ -20,6 +20,7 @@ import { type EmbeddedUnderTest, makeEmbedded, temporaryDirectory } from '../../
 import { ForgetfulMemory } from '../../helpers/forgetfulMemory.ts';
 import type { ChildMessage } from '../../helpers/journalChild.ts';
 import { paymentJson, recount } from '../../helpers/journalHistory.ts';
+import { readAll } from '../../helpers/messages.ts';
 
 const directories: string[] = [];
 async function directory(): Promise<string> {
@@ -98,10 +99,10 @@ describe('a full disk', () => {
     await expect(embedded.log.append(topics.payments, [{ key: 'k', value: new Uint8Array(200_000) }])).rejects.toThrow(
       JournalWriteFailed,
     );
-    expect(await embedded.log.poll('g', topics.payments, 1, 0)).toEqual([]);
+    expect(await readAll(embedded.log, topics.payments)).toEqual([]);
     await embedded.close();
     const larger = await openEmbedded(dataDir);
-    const messages = await larger.log.poll('x', topics.decisions, 10_000, 0);
+    const messages = await readAll(larger.log, topics.decisions);
     expect(messages.map(({ key }) => key)).toEqual(recorded);
     const records = batchOf(1_000_000);
     expect((await larger.decisions.record(records, noDeadlines(records), 1, []))[0]?.status).toBe('recorded');
@@ -122,7 +123,7 @@ test('more than the queue holds waits for its turn, in order, and none is lost',
   expect(depthMax).toBeLessThan(33 * 1024 * 1024);
   expect(embedded.stats().queueDepth).toBe(60);
   await Promise.all(appends);
-  const messages = await embedded.log.poll('g', topics.payments, 100);
+  const messages = await readAll(embedded.log, topics.payments);
   expect(messages.map(({ key }) => key)).toEqual(Array.from({ length: 60 }, (_, i) => String(i)));
   await expect(embedded.log.append(topics.payments, [{ key: 'k', value: new Uint8Array(20_000_000) }])).rejects.toThrow(
     RangeError,

@@ -58,6 +58,33 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     ]);
   });
 
+  test('the settings of Kafka are taken together, each that lacks another is named, and the password is never repeated', () => {
+    const kafka = {
+      KAFKA_BROKERS: 'a:9092,b:9093',
+      KAFKA_SSL: 'true',
+      KAFKA_SSL_CA: '/ca.pem',
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: 'me',
+      KAFKA_SASL_PASSWORD: 'hunter2',
+    };
+    const result = parseEnvironment(kafka);
+    expect(result.ok && result.environment.kafka).toEqual({
+      brokers: ['a:9092', 'b:9093'],
+      tls: { caFile: '/ca.pem' },
+      sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'hunter2' },
+    });
+    const { KAFKA_SSL: _ssl, KAFKA_SASL_USERNAME: _username, ...lacking } = kafka;
+    const refused = parseEnvironment(lacking);
+    expect(refused.ok ? [] : refused.problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'KAFKA_SSL_CA',
+      'KAFKA_SASL_MECHANISM',
+    ]);
+    expect(JSON.stringify(refused)).not.toContain('hunter2');
+    for (const bad of ['localhost', 'kafka://a:1', 'a:9092,', 'me:hunter2@a:9092']) {
+      expect(parseEnvironment({ KAFKA_BROKERS: bad }).ok).toBe(false);
+    }
+  });
+
   test('the schema names each variable once', () => {
     expect(new Set(variableNames).size).toBe(variableNames.length);
   });

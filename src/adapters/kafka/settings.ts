@@ -1,0 +1,13 @@
+/** From the environment's settings to a connection. */
+import { readFileSync } from 'node:fs';
+import type { KafkaSettings } from '../../config/kafka.ts';
+import type { KafkaConnection } from './client.ts';
+
+/** @throws Error when the file with the certificates cannot be read */
+export function connectionOf({ brokers, tls, sasl }: KafkaSettings): KafkaConnection {
+  return {
+    brokers,
+    ...(tls === undefined ? {} : { tls: tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') } }),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+}

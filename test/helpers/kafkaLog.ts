@@ -1,0 +1,36 @@
+/** The Kafka log on the run's shared broker, under names of its own. */
+import { randomUUID } from 'node:crypto';
+import type { KafkaLogOptions } from '../../src/adapters/kafka/eventLog.ts';
+import { KafkaEventLog } from '../../src/adapters/kafka/eventLog.ts';
+import type { LogUnderTest } from '../conformance/eventLog.ts';
+import { sharedKafka } from './services/shared.ts';
+
+export interface KafkaUnderTest extends LogUnderTest {
+  readonly log: KafkaEventLog;
+  readonly prefix: string;
+  readonly brokers: string;
+  reopen(): Promise<KafkaUnderTest>;
+}
+
+async function over(options: KafkaLogOptions, brokers: string, prefix: string): Promise<KafkaUnderTest> {
+  const log = new KafkaEventLog({ ...options, prefix, connection: { brokers: [brokers] } });
+  await log.ping();
+  return {
+    log,
+    prefix,
+    brokers,
+    async reopen() {
+      await log.close();
+      return over(options, brokers, prefix);
+    },
+    // The broker and all its topics end with the run.
+    dispose: () => log.close(),
+  };
+}
+
+export async function makeKafkaLog(
+  options: Omit<KafkaLogOptions, 'connection' | 'prefix'> = {},
+): Promise<KafkaUnderTest> {
+  const brokers = await sharedKafka();
+  return over({ ...options, connection: { brokers: [brokers] } }, brokers, `t-${randomUUID()}.`);
+}
