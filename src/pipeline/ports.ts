@@ -107,7 +107,20 @@ export interface DecisionStore {
 export interface VelocityStore {
   /** The state is in this process: a call can neither hang nor lose its reply. */
   readonly inProcess?: true;
-  appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix, batch: number): Promise<void>;
+  /**
+   * Appends the payments, each once by its id, to every entity they touch, and writes their features as of their event
+   * time into `out`. Rejects when that cannot be done now; what was missed is then appended later, before what is newer.
+   * @param wanted false once nobody waits any more: `out` is not written from then on
+   */
+  appendAndRead(
+    tenantId: string,
+    payments: readonly Payment[],
+    out: FeatureMatrix,
+    batch: number,
+    wanted?: () => boolean,
+  ): Promise<void>;
+  /** Payments that were decided without asking this store: they are appended as soon as it can be done. */
+  missed?(tenantId: string, payments: readonly Payment[]): void;
   retract(tenantId: string, payment: Payment): void;
   markLabel(tenantId: string, payment: Payment, fraud: boolean, batch: number): Promise<void>;
 }

@@ -1,0 +1,26 @@
+/** The Redis adapters do what their embedded twins do: the same suites, over a real Redis. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { emptyRedis, redisVelocity } from '../helpers/redisStores.ts';
+import { requires } from '../helpers/requirements.ts';
+import { type RedisServer, startRedis } from '../helpers/services/redis.ts';
+import { velocityStoreConformance } from './velocityStore.ts';
+
+const program = requires('redis-server');
+
+describe.skipIf(!program.met)('over Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  velocityStoreConformance('redis', async (features) => {
+    await emptyRedis(server.url);
+    return redisVelocity(server.url, features);
+  });
+  // Hardly any copy is kept: nearly every reply is a whole value.
+  velocityStoreConformance('redis, without copies', async (features) => {
+    await emptyRedis(server.url);
+    return redisVelocity(server.url, features, { copiesBytesMax: 1 });
+  });
+});
