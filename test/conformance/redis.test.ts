@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { emptyRedis, redisVelocity } from '../helpers/redisStores.ts';
 import { requires } from '../helpers/requirements.ts';
 import { type RedisServer, startRedis } from '../helpers/services/redis.ts';
+import { velocityEqualityConformance } from './velocityEquality.ts';
 import { velocityStoreConformance } from './velocityStore.ts';
 
 const program = requires('redis-server');
@@ -22,5 +23,18 @@ describe.skipIf(!program.met)('over Redis', () => {
   velocityStoreConformance('redis, without copies', async (features) => {
     await emptyRedis(server.url);
     return redisVelocity(server.url, features, { copiesBytesMax: 1 });
+  });
+  velocityEqualityConformance('redis', async (features) => {
+    await emptyRedis(server.url);
+    const pair = [await redisVelocity(server.url, features), await redisVelocity(server.url, features)] as const;
+    return {
+      stores: [pair[0].velocity, pair[1].velocity],
+      settle: async () => {
+        await Promise.all(pair.map(({ velocity }) => velocity.settled()));
+      },
+      dispose: async () => {
+        await Promise.all(pair.map((each) => each.dispose()));
+      },
+    };
   });
 });

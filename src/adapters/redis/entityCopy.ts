@@ -1,8 +1,10 @@
-import { bucketsMax, headerBytes } from '../../features/state.ts';
 import type { EntityPlan } from '../../features/plan.ts';
+import { copyState } from '../../features/ring.ts';
+import { bucketsMax, headerBytes, StateCell } from '../../features/state.ts';
 
-/** Bytes of the generation before the state. */
 export const generationBytes = 4;
+/** Generation and width before the state. */
+export const envelopeBytes = generationBytes + 1;
 /** Room for so many more records is made at once. */
 const spareRecords = 16;
 
@@ -13,6 +15,8 @@ const spareRecords = 16;
 export class EntityCopy {
   readonly plan: EntityPlan;
   readonly generation: number;
+  /** Bytes of the amounts in Redis; here they may still be narrower. */
+  readonly rawAmountBytes: number;
   /** How much of the value in Redis is in here. */
   rawLength: number;
   /** Records that Redis still holds as a tail. */
@@ -20,21 +24,19 @@ export class EntityCopy {
   bytes: Uint8Array;
   view: DataView;
 
-  /** @param state the state bytes that the value starts with, without the tail */
-  constructor(plan: EntityPlan, generation: number, rawLength: number, state: Uint8Array, records: number) {
+  constructor(plan: EntityPlan, generation: number, rawAmountBytes: number, rawLength: number, roomBytes: number) {
     this.plan = plan;
     this.generation = generation;
+    this.rawAmountBytes = rawAmountBytes;
     this.rawLength = rawLength;
-    const room = state.length + (records + spareRecords) * (plan.amountAt + 7);
-    this.bytes = new Uint8Array(room);
-    this.bytes.set(state);
+    this.bytes = new Uint8Array(roomBytes + spareRecords * (plan.amountAt + rawAmountBytes));
     this.view = new DataView(this.bytes.buffer);
   }
 
   /** An independent copy of the state alone, to be changed and sent. */
   clone(): EntityCopy {
-    const made = new EntityCopy(this.plan, this.generation, this.rawLength, this.bytes, 0);
-    made.tailRecords = this.tailRecords;
+    const made = new EntityCopy(this.plan, this.generation, this.rawAmountBytes, this.rawLength, this.bytes.length);
+    made.bytes.set(this.bytes);
     return made;
   }
 
@@ -49,15 +51,20 @@ export class EntityCopy {
   }
 }
 
-/** Bytes of the state that a value starts with (after the generation), by its header; undefined when it has none. */
-export function baseBytesOf(plan: EntityPlan, value: Uint8Array): { stateBytes: number; stride: number } | undefined {
-  if (value.length < generationBytes + headerBytes) return undefined;
-  const shape = value[generationBytes + 1] as number;
-  const count = (value[generationBytes + 2] as number) | ((value[generationBytes + 3] as number) << 8);
-  const stride = plan.amountAt + (shape & 7);
-  const buckets = (shape >> 3) & 15;
-  const stateBytes = headerBytes + buckets * plan.bucketBytes + count * stride;
-  const tailBytes = value.length - generationBytes - stateBytes;
-  if (buckets > bucketsMax || tailBytes < 0 || tailBytes % stride !== 0) return undefined;
-  return { stateBytes, stride };
+const from = new StateCell();
+
+/**
+ * The state that a value starts with, its amounts as wide as they were then; the tail is still to be put in. Undefined for
+ * bytes that are no value of this plan.
+ */
+export function readBase(plan: EntityPlan, value: Uint8Array, view: DataView): EntityCopy | undefined {
+  if (value.length < envelopeBytes + headerBytes) return undefined;
+  from.open(plan, view, value, envelopeBytes);
+  const stateBytes = from.stateBytes();
+  const tailBytes = value.length - envelopeBytes - stateBytes;
+  if (from.bucketCount > bucketsMax || tailBytes < 0 || tailBytes % from.stride !== 0) return undefined;
+  const rawLength = envelopeBytes + stateBytes;
+  const copy = new EntityCopy(plan, view.getUint32(0, true), from.amountBytes, rawLength, stateBytes + tailBytes);
+  copyState(from, copy.view, copy.bytes, 0, value[generationBytes] as number);
+  return copy;
 }

@@ -8,7 +8,7 @@ import type { FeatureProgram } from '../../features/types.ts';
 import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes } from './appendCall.ts';
 import type { RedisConnection } from './connection.ts';
 import { Copies } from './copies.ts';
-import { baseBytesOf, EntityCopy, generationBytes } from './entityCopy.ts';
+import { type EntityCopy, envelopeBytes, generationBytes, readBase } from './entityCopy.ts';
 import { RedisUnavailable } from './errors.ts';
 import { entityKey, hasKey, shardOf, tenantPartOf } from './keys.ts';
 import { appendScript, replaceScript } from './scripts.ts';
@@ -198,7 +198,7 @@ export class EntityStore {
     for (let k = 0; k < rows.length; k++) if (answer[1 + k] === 0x30) fresh++;
     const copy = isDelta ? (work.copy as EntityCopy) : this.#read(planIndex, body, fresh);
     writer.open(copy);
-    const { stride } = writer.cell;
+    const stride = plan.amountAt + copy.rawAmountBytes;
     // Where the value's byte `rawLength` stands in the answer.
     const shift = isDelta ? -work.knownBytes : 0;
     const endAt = body.length - shift;
@@ -225,23 +225,20 @@ export class EntityStore {
     evaluate: boolean,
   ): void {
     writer.append(body, view, copy.rawLength + shift, evaluate);
-    copy.rawLength += writer.cell.stride;
+    copy.rawLength += copy.plan.amountAt + copy.rawAmountBytes;
     copy.tailRecords++;
   }
 
   /** A copy of a whole value, with its tail put in except for the last `without` records. */
   #read(planIndex: number, value: Buffer, without = 0): EntityCopy {
     const plan = this.plans[planIndex] as EntityPlan;
-    const base = baseBytesOf(plan, value);
-    if (base === undefined) throw new RedisUnavailable('damaged', `an entity of kind ${plan.kind}`);
-    const stateEnd = generationBytes + base.stateBytes;
-    const state = value.subarray(generationBytes, stateEnd);
-    const tailRecords = (value.length - stateEnd) / base.stride;
-    const copy = new EntityCopy(plan, value.readUInt32LE(0), stateEnd, state, tailRecords);
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const copy = readBase(plan, value, view);
+    if (copy === undefined) throw new RedisUnavailable('damaged', `an entity of kind ${plan.kind}`);
     const writer = this.#writers[planIndex] as StateWriter;
     writer.open(copy);
-    const view = new DataView(value.buffer, value.byteOffset, value.length);
-    for (let n = without; n < tailRecords; n++) this.#take(writer, copy, value, view, 0, false);
+    const endAt = value.length - without * (plan.amountAt + copy.rawAmountBytes);
+    while (copy.rawLength < endAt) this.#take(writer, copy, value, view, 0, false);
     return copy;
   }
 
@@ -268,9 +265,10 @@ export class EntityStore {
   async #replace(key: string, planIndex: number, copy: EntityCopy): Promise<boolean> {
     const { cell } = this.#writers[planIndex] as StateWriter;
     const stateBytes = cell.stateBytes();
-    const next = Buffer.allocUnsafe(generationBytes + stateBytes);
+    const next = Buffer.allocUnsafe(envelopeBytes + stateBytes);
     next.writeUInt32LE((copy.generation + 1) % generations, 0);
-    next.set(copy.bytes.subarray(0, stateBytes), generationBytes);
+    next.writeUInt8(cell.amountBytes, generationBytes);
+    next.set(copy.bytes.subarray(0, stateBytes), envelopeBytes);
     const generation = Buffer.allocUnsafe(generationBytes);
     generation.writeUInt32LE(copy.generation, 0);
     const ttl = this.#ttlSeconds[planIndex] as number;

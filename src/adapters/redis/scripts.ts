@@ -2,9 +2,10 @@
  * The scripts that run inside Redis. Each is one atomic step on keys of one hash tag (or, without Redis Cluster, of any),
  * idempotent, and takes no time from the server's clock.
  *
- * An entity's value is `generation u32 | state | tail`: the state bytes of src/features/state.ts, then records of the same
- * width that were appended since, in order of arrival. The generation changes whenever bytes already there are rewritten,
- * so that (generation, length) names a prefix that everyone who has read it still knows.
+ * An entity's value is `generation u32 | width u8 | state | tail`: the state bytes of src/features/state.ts, then records
+ * that were appended since, in order of arrival, all with amounts of one width. The generation changes whenever bytes
+ * already there are rewritten, so that (generation, length) names a prefix that everyone who has read it still knows. The
+ * width is that of the state's amounts before a wide one in the tail made all of them wide: features depend on it.
  */
 import { createHash } from 'node:crypto';
 
@@ -33,10 +34,10 @@ for i = 1, #KEYS do
   local plan, generation, known, n = unpack('<Bc4I4I2', blob, at)
   at = at + 11
   local recordBytes, amountAt, ttl, bucketBytes, header = unpack('<BBI4I2c20', plans, plan * 28 + 1)
-  local value = call('GET', KEYS[i]) or (seed .. header)
-  local shape = byte(value, 6)
+  local value = call('GET', KEYS[i]) or (seed .. string.char(byte(header, 2) % 8) .. header)
+  local shape = byte(value, 7)
   local width = shape % 8
-  local first = 25 + floor(shape / 8) % 16 * bucketBytes
+  local first = 26 + floor(shape / 8) % 16 * bucketBytes
   local stride = amountAt + width
   local flags, fresh = '', false
   for k = 1, n do
@@ -52,7 +53,7 @@ for i = 1, #KEYS do
         for p = first, #value, stride do parts[#parts + 1] = sub(value, p, p + stride - 1) .. pad end
         local next = struct.pack('<I4', (unpack('<I4', value) + 1) % 4294967296)
         shape = shape - width + need
-        value = next .. sub(value, 5, 5) .. string.char(shape) .. sub(value, 7, first - 1) .. table.concat(parts)
+        value = next .. sub(value, 5, 6) .. string.char(shape) .. sub(value, 8, first - 1) .. table.concat(parts)
         width = need
         stride = amountAt + width
       end
@@ -74,7 +75,7 @@ return out
 
 /**
  * Replaces a known prefix; what was appended to it meanwhile stays. KEYS 1; ARGV 1: generation, 2: length of the prefix,
- * 3: new generation and state, 4: expiry in seconds. Answers 1, or 0 when the prefix is no longer there.
+ * 3: new generation, width and state, 4: expiry in seconds. Answers 1, or 0 when the prefix is no longer there.
  */
 export const replaceScript = script(`
 local value = redis.call('GET', KEYS[1])

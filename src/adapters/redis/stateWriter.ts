@@ -5,7 +5,7 @@ import { type PaymentFacts, writeRecord } from '../../features/facts.ts';
 import { FoldedWindows } from '../../features/folded.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import { type EntityPlan, fraudBit, recordIdAt } from '../../features/plan.ts';
-import { openRecord, removeRecord, setFlag } from '../../features/ring.ts';
+import { copyState, openRecord, removeRecord, setFlag } from '../../features/ring.ts';
 import { noTime, readTime, StateCell } from '../../features/state.ts';
 import type { EntityCopy } from './entityCopy.ts';
 import { RecordFacts } from './recordFacts.ts';
@@ -33,21 +33,27 @@ export class StateWriter {
     this.cell.open(this.plan, copy.view, copy.bytes, 0);
   }
 
-  /** Puts in a record as it stands at `at` of other bytes, its amount as wide as here; with `evaluate`, for `write`. */
+  /**
+   * Puts in a record as it stands at `at` of other bytes, its amount as wide as all are in Redis. With `evaluate`, its
+   * features are then there for `write`.
+   */
   append(bytes: Uint8Array, view: DataView, at: number, evaluate: boolean): void {
     const { cell, plan } = this;
     const timeMs = readTime(view, at);
+    const asItIs = cell.amountBytes === this.#copy.rawAmountBytes;
     if (cell.count >= plan.ringEventsMax) this.#makeRoom(timeMs);
+    if (!asItIs) this.#load(view, at);
     this.#evaluation.folded = false;
     if (cell.folded && timeMs <= cell.completeSinceMs) {
-      this.#facts.loadRecord(plan, view, at, cell.amountBytes);
+      if (asItIs) this.#load(view, at);
       this.#appendFolded(evaluate);
       return;
     }
     this.#reserve(cell.stateBytes() + cell.stride);
     const position = cell.upperBound(timeMs);
     openRecord(cell, position);
-    cell.bytes.set(bytes.subarray(at, at + cell.stride), cell.recordsAt + position * cell.stride);
+    if (asItIs) cell.bytes.set(bytes.subarray(at, at + cell.stride), cell.recordsAt + position * cell.stride);
+    else writeRecord(cell, position, this.#facts);
     if (position === 0) this.#seen(timeMs);
     if (evaluate) this.#evaluation.run(cell, position);
   }
@@ -111,6 +117,20 @@ export class StateWriter {
     if (cell.count === 0) return;
     const expired = expiredRecords(cell, cell.timeAt(cell.count - 1));
     if (expired > 0) dropHistory(cell, expired);
+  }
+
+  /** Reads a record, and makes the amounts here as wide as it needs. */
+  #load(view: DataView, at: number): void {
+    const { cell, plan } = this;
+    const facts = this.#facts;
+    facts.loadRecord(plan, view, at, this.#copy.rawAmountBytes);
+    if (!plan.hasAmount || facts.amountBytes <= cell.amountBytes) return;
+    const bytes = new Uint8Array(cell.stateBytes() + cell.count * (facts.amountBytes - cell.amountBytes));
+    const view2 = new DataView(bytes.buffer);
+    copyState(cell, view2, bytes, 0, facts.amountBytes);
+    this.#copy.bytes = bytes;
+    this.#copy.view = view2;
+    this.open(this.#copy);
   }
 
   #reachesBeyondRecords(): boolean {

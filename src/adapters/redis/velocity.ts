@@ -140,6 +140,11 @@ export class RedisVelocityStore implements VelocityStore {
     }
   }
 
+  /** Resolves when everything asked for so far has happened or waits in the backlog. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#retracting]);
+  }
+
   /** Stops trying; what is still missed is lost, and counted in what it answers. */
   async close(): Promise<{ readonly lost: number }> {
     this.#closed = true;
