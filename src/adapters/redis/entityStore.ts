@@ -264,6 +264,7 @@ export class EntityStore {
   /** Puts the copy's state in the place of what it was read from. Answers whether that was still there. */
   async #replace(key: string, planIndex: number, copy: EntityCopy): Promise<boolean> {
     const { cell } = this.#writers[planIndex] as StateWriter;
+    if (cell.amountBytes !== copy.rawAmountBytes) throw new Error('records that follow would not fit the state');
     const stateBytes = cell.stateBytes();
     const next = Buffer.allocUnsafe(envelopeBytes + stateBytes);
     next.writeUInt32LE((copy.generation + 1) % generations, 0);

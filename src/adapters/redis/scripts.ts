@@ -84,3 +84,56 @@ if not value or #value < known or string.sub(value, 1, 4) ~= ARGV[1] then return
 redis.call('SET', KEYS[1], ARGV[3] .. string.sub(value, known + 1), 'EX', ARGV[4])
 return 1
 `);
+
+/**
+ * Claims payment ids, each for whoever comes first. ARGV 1: expiry in seconds; then for each key the encoded decision, or
+ * nothing to look it up only. Answers for each key nothing (no claim, none made), `1` and whether it is published where
+ * the claim is the caller's own, or `0`, whether it is published, and the decision that stands.
+ */
+export const claimScript = script(`
+local out = {}
+for i = 1, #KEYS do
+  local value = redis.call('GET', KEYS[i])
+  local mine = ARGV[i + 1]
+  if value then
+    if mine ~= '' and string.sub(value, 2) == mine then
+      out[i] = '1' .. string.sub(value, 1, 1)
+    else
+      out[i] = '0' .. value
+    end
+  elseif mine ~= '' then
+    redis.call('SET', KEYS[i], '0' .. mine, 'EX', ARGV[1])
+    out[i] = '10'
+  else
+    out[i] = false
+  end
+end
+return out
+`);
+
+/** Marks claims as published, where they still are. */
+export const publishScript = script(`
+for i = 1, #KEYS do
+  if redis.call('GETRANGE', KEYS[i], 0, 0) == '0' then redis.call('SETRANGE', KEYS[i], 0, '1') end
+end
+return #KEYS
+`);
+
+/** Adds to lists what is not in them. KEYS: a list for each label; ARGV 1: expiry in seconds, 2: longest list; then the labels. */
+export const labelScript = script(`
+local out = {}
+for i = 1, #KEYS do
+  local label, known = ARGV[i + 2], redis.call('LRANGE', KEYS[i], 0, -1)
+  local fresh = 1
+  for k = 1, #known do
+    if known[k] == label then fresh = 0 end
+  end
+  if fresh == 1 then
+    if #known >= tonumber(ARGV[2]) then return redis.error_reply('LABELS too many of one payment') end
+    redis.call('RPUSH', KEYS[i], label)
+    redis.call('EXPIRE', KEYS[i], ARGV[1])
+  end
+  out[i] = fresh
+end
+return out
+`);

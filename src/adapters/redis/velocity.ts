@@ -178,6 +178,8 @@ export class RedisVelocityStore implements VelocityStore {
       const next = this.#backlog.next(backlogBatchRows);
       const [{ tenantId, retract } = { tenantId: '', retract: false }] = next;
       try {
+        // What is being taken out must not come after what puts it in again.
+        await this.settled();
         if (retract) await Promise.all(next.map(({ payment }) => this.#takeOut(tenantId, payment, true)));
         else {
           const payments = next.map(({ payment }) => payment);
