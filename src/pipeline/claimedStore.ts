@@ -77,13 +77,11 @@ export class ClaimedStore implements DecisionStore {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
     const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), waitedForMs);
-    const claims: readonly (Claim | undefined)[] = found.ok ? found.value : [];
-    const adopted = distinct(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
-    const waiting = adopted.map((record) => this.#publishing.get(keyOf(record)));
-    const ours = adopted.filter((_, i) => waiting[i] === undefined);
-    await Promise.all([...waiting, this.#publish(ours)]);
-    if (ours.length > 0) onAdopted(ours);
-    return paymentIds.map((id, i) => claims[i]?.record ?? this.#recent.find(tenantId, id));
+    const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
+    const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
+    const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
+    if (adopted.length > 0) onAdopted(adopted);
+    return claims.map((claim) => claim?.record);
   }
 
   async record(
@@ -95,7 +93,7 @@ export class ClaimedStore implements DecisionStore {
     if (deadlinesMs.length !== records.length) throw new TypeError('one deadline for each record');
     const claims = records.length === 0 ? [] : await this.#claim(records, deadlinesMs);
     const unpublished = claims.flatMap((claim) => (claim?.published === false ? [claim.record] : []));
-    await this.#publish(distinct(unpublished));
+    await this.#publish(unpublished);
     if (commits.length > 0) await this.#commit(commits);
     const told = new Set<string>();
     return claims.map((claim): RecordOutcome => {
@@ -148,27 +146,38 @@ export class ClaimedStore implements DecisionStore {
   /** The claim as far as this process knows; whether the cache has taken it is not known. */
   #claimHere(record: DecisionRecord, write: boolean): ClaimOutcome | undefined {
     const known = this.#recent.find(record.tenantId, record.paymentId);
-    if (known !== undefined) return { won: false, published: false, record: known };
+    if (known !== undefined) return { won: false, ...known };
     if (!write) return undefined;
     this.#recent.add(record, true);
     return { won: true, published: false, record };
   }
 
-  /** Appends in one go; resolves when durable. */
-  #publish(records: readonly DecisionRecord[]): Promise<void> {
-    if (records.length === 0) return Promise.resolve();
+  /**
+   * Resolves when all are durable in the topic.
+   * @returns those that were appended for it; others were on their way already, or are there
+   */
+  async #publish(records: readonly DecisionRecord[]): Promise<readonly DecisionRecord[]> {
+    const waiting: Promise<void>[] = [];
+    const ours = distinct(records).filter((record) => {
+      const onItsWay = this.#publishing.get(keyOf(record));
+      if (onItsWay !== undefined) waiting.push(onItsWay);
+      return onItsWay === undefined && !this.#recent.isPublished(record.tenantId, record.paymentId);
+    });
+    if (ours.length > 0) waiting.push(this.#append(ours));
+    await Promise.all(waiting);
+    return ours;
+  }
+
+  #append(records: readonly DecisionRecord[]): Promise<void> {
     const { append, cache, onFailure } = this.#options;
-    const appended = append(records);
-    for (const record of records) this.#publishing.set(keyOf(record), appended);
     const forget = (): void => {
-      for (const record of records) {
-        const key = keyOf(record);
-        if (this.#publishing.get(key) === appended) this.#publishing.delete(key);
-      }
+      for (const record of records) this.#publishing.delete(keyOf(record));
     };
-    return appended.then(
+    const appended = append(records).then(
       () => {
+        this.#recent.published(records);
         const marked = cache.markPublished(records).catch((error: unknown) => onFailure('publish', error));
+        // Until then the cache calls it unpublished, and here it is known better.
         this.#inBackground(marked.finally(forget));
       },
       (error: unknown) => {
@@ -176,6 +185,8 @@ export class ClaimedStore implements DecisionStore {
         throw error;
       },
     );
+    for (const record of records) this.#publishing.set(keyOf(record), appended);
+    return appended;
   }
 
   async #commit(commits: readonly Commit[]): Promise<void> {
@@ -201,14 +212,15 @@ export class ClaimedStore implements DecisionStore {
   async #reclaimAll(): Promise<void> {
     const { cache } = this.#options;
     for (;;) {
-      const records = this.#recent.nextUnclaimed(reclaimRows);
-      if (records.length === 0) return;
+      const claims = this.#recent.nextUnclaimed(reclaimRows);
+      if (claims.length === 0) return;
+      const records = claims.map(({ record }) => record);
       const outcomes = await cache.claim(
         records,
         records.map(() => true),
       );
       this.#conflicts += outcomes.filter((outcome) => outcome?.won !== true).length;
-      await cache.markPublished(records.filter((_, i) => outcomes[i]?.won === true));
+      await cache.markPublished(records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true));
       this.#recent.claimed(records);
     }
   }

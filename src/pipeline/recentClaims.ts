@@ -1,11 +1,12 @@
 /** What this process has claimed of late, for the time when the decision cache is away. */
 import { decodeRecord, encodeRecordBytes } from './codec.ts';
-import type { DecisionRecord } from './ports.ts';
+import type { Claim, DecisionRecord } from './ports.ts';
 
 interface Recent {
   readonly bytes: Uint8Array;
   /** The cache does not have it, or may not. */
   unclaimed: boolean;
+  published: boolean;
 }
 
 export class RecentClaims {
@@ -26,16 +27,16 @@ export class RecentClaims {
     return this.#dropped;
   }
 
-  find(tenantId: string, paymentId: string): DecisionRecord | undefined {
+  find(tenantId: string, paymentId: string): Claim | undefined {
     const recent = this.#recent.get(keyOf(tenantId, paymentId));
-    return recent === undefined ? undefined : decodeRecord(recent.bytes);
+    return recent === undefined ? undefined : { record: decodeRecord(recent.bytes), published: recent.published };
   }
 
   /** Keeps a copy as the decision of its payment id. @param unclaimed the cache must hear of it later */
   add(record: DecisionRecord, unclaimed: boolean): void {
     const key = keyOf(record.tenantId, record.paymentId);
     this.#forget(key);
-    this.#recent.set(key, { bytes: encodeRecordBytes(record), unclaimed });
+    this.#recent.set(key, { bytes: encodeRecordBytes(record), unclaimed, published: false });
     if (unclaimed) this.#unclaimed++;
     if (this.#recent.size <= this.#max) return;
     const oldest = this.#recent.keys().next();
@@ -44,11 +45,23 @@ export class RecentClaims {
     this.#forget(oldest.value);
   }
 
+  isPublished(tenantId: string, paymentId: string): boolean {
+    return this.#recent.get(keyOf(tenantId, paymentId))?.published === true;
+  }
+
+  /** They are durable in the decisions topic. */
+  published(records: readonly DecisionRecord[]): void {
+    for (const { tenantId, paymentId } of records) {
+      const recent = this.#recent.get(keyOf(tenantId, paymentId));
+      if (recent !== undefined) recent.published = true;
+    }
+  }
+
   /** The oldest that the cache must hear of. */
-  nextUnclaimed(max: number): DecisionRecord[] {
-    const next: DecisionRecord[] = [];
-    for (const { bytes, unclaimed } of this.#recent.values()) {
-      if (unclaimed) next.push(decodeRecord(bytes));
+  nextUnclaimed(max: number): Claim[] {
+    const next: Claim[] = [];
+    for (const { bytes, unclaimed, published } of this.#recent.values()) {
+      if (unclaimed) next.push({ record: decodeRecord(bytes), published });
       if (next.length === max) break;
     }
     return next;

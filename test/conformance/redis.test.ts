@@ -1,8 +1,9 @@
 /** The Redis adapters do what their embedded twins do: the same suites, over a real Redis. */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { emptyRedis, redisVelocity } from '../helpers/redisStores.ts';
+import { emptyRedis, redisClaims, redisVelocity } from '../helpers/redisStores.ts';
 import { requires } from '../helpers/requirements.ts';
 import { type RedisServer, startRedis } from '../helpers/services/redis.ts';
+import { decisionStoreConformance } from './decisionStore.ts';
 import { velocityEqualityConformance } from './velocityEquality.ts';
 import { velocityStoreConformance } from './velocityStore.ts';
 
@@ -15,6 +16,10 @@ describe.skipIf(!program.met)('over Redis', () => {
   });
   afterAll(() => server.stop());
 
+  decisionStoreConformance('claims in redis', async () => {
+    await emptyRedis(server.url);
+    return redisClaims(server.url);
+  });
   velocityStoreConformance('redis', async (features) => {
     await emptyRedis(server.url);
     return redisVelocity(server.url, features);

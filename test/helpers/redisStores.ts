@@ -1,9 +1,13 @@
 /** The adapters over a private Redis, for tests; every test starts with an empty one. */
 import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '../../src/adapters/redis/connection.ts';
+import { RedisDecisionCache, type RedisDecisionCacheOptions } from '../../src/adapters/redis/decisionCache.ts';
 import { type RedisVelocityOptions, RedisVelocityStore } from '../../src/adapters/redis/velocity.ts';
 import type { FeatureProgram } from '../../src/features/types.ts';
+import { ClaimedStore, type ClaimedStoreOptions } from '../../src/pipeline/claimedStore.ts';
+import type { StoreUnderTest } from '../conformance/decisionStore.ts';
 import type { VelocityUnderTest } from '../conformance/velocityStore.ts';
 import { MemoryDecisionStore } from './memoryDecisionStore.ts';
+import { MemoryTopics } from './memoryTopics.ts';
 
 const readyMs = 5000;
 /** The machine is shared: a reply that takes long is no failure where failures are not what is tested. */
@@ -48,6 +52,40 @@ export async function redisVelocity(
     async reopen() {
       await dispose();
       return redisVelocity(url, program, options, decisions);
+    },
+    dispose,
+  };
+}
+
+/** Options of a ClaimedStore that appends to these topics and minds nothing else. */
+export function claimedOptions(topics: MemoryTopics): Omit<ClaimedStoreOptions, 'cache'> {
+  return {
+    append: (records) => topics.appendDecisions(records),
+    appendLabels: () => Promise.resolve(),
+    commit: () => Promise.resolve(),
+    onAdopted: () => {},
+    onFailure: () => {},
+  };
+}
+
+export async function redisClaims(
+  url: string,
+  options: Partial<RedisDecisionCacheOptions> = {},
+  topics = new MemoryTopics(),
+): Promise<StoreUnderTest> {
+  const connection = await connected(url);
+  const cache = new RedisDecisionCache({ connection, ...options });
+  const decisions = new ClaimedStore({ cache, ...claimedOptions(topics) });
+  const dispose = async (): Promise<void> => {
+    await decisions.close();
+    await connection.close();
+  };
+  return {
+    decisions,
+    log: topics,
+    async reopen() {
+      await dispose();
+      return redisClaims(url, options, topics);
     },
     dispose,
   };
