@@ -22,8 +22,8 @@ import type { Claim, ClaimOutcome, Commit, DecisionCache, DecisionRecord, Decisi
 import { RecentClaims } from './recentClaims.ts';
 
 /** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */
-const waitedForMs = 25;
-const unhurriedMs = 250;
+const waitedForMsDefault = 25;
+const unhurriedMsDefault = 250;
 const callsMax = 64;
 /** Own decisions remembered for when the cache is away: about 2 kB each. */
 const recentMaxDefault = 16_384;
@@ -44,6 +44,8 @@ export interface ClaimedStoreOptions {
   readonly onAdopted: (records: readonly DecisionRecord[]) => void;
   readonly onFailure: (step: 'cache' | 'publish' | 'commit', error: unknown) => void;
   readonly recentMax?: number;
+  readonly waitedForMs?: number;
+  readonly unhurriedMs?: number;
 }
 
 const expired: RecordOutcome = { status: 'expired', winner: undefined };
@@ -55,12 +57,16 @@ export class ClaimedStore implements DecisionStore {
   /** Appends on their way, by payment. */
   readonly #publishing = new Map<string, Promise<void>>();
   readonly #background = new Set<Promise<void>>();
+  readonly #waitedForMs: number;
+  readonly #unhurriedMs: number;
   #reclaiming = false;
   #conflicts = 0;
 
   constructor(options: ClaimedStoreOptions) {
     this.#options = options;
     this.#recent = new RecentClaims(options.recentMax ?? recentMaxDefault);
+    this.#waitedForMs = options.waitedForMs ?? waitedForMsDefault;
+    this.#unhurriedMs = options.unhurriedMs ?? unhurriedMsDefault;
     this.#guard = createStageGuard('decision cache', callsMax, (_stage: string, _how: StageFailure, error: unknown) =>
       options.onFailure('cache', error),
     );
@@ -76,7 +82,7 @@ export class ClaimedStore implements DecisionStore {
   async lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
-    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), waitedForMs);
+    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), this.#waitedForMs);
     const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
     const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
     const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
@@ -135,7 +141,7 @@ export class ClaimedStore implements DecisionStore {
     const nowMs = performance.now();
     const write = deadlinesMs.map((deadlineMs) => deadlineMs > nowMs);
     const hurried = deadlinesMs.some((deadlineMs) => deadlineMs !== Number.POSITIVE_INFINITY);
-    const budgetMs = hurried ? waitedForMs : unhurriedMs;
+    const budgetMs = hurried ? this.#waitedForMs : this.#unhurriedMs;
     const claimed = await this.#guard.run(() => this.#options.cache.claim(records, write), budgetMs);
     if (!claimed.ok) return records.map((record, i) => this.#claimHere(record, write[i] === true));
     for (const claim of claimed.value) if (claim?.won === true) this.#recent.add(claim.record, false);

@@ -65,6 +65,8 @@ export function claimedOptions(topics: MemoryTopics): Omit<ClaimedStoreOptions, 
     commit: () => Promise.resolve(),
     onAdopted: () => {},
     onFailure: () => {},
+    waitedForMs: patientMs,
+    unhurriedMs: patientMs,
   };
 }
 
