@@ -104,10 +104,55 @@ export interface DecisionStore {
   labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]>;
 }
 
+/** A decision that was claimed for its payment id: it stands, whether or not it has reached the decisions topic yet. */
+export interface Claim {
+  readonly record: DecisionRecord;
+  /** Known to be durable in the decisions topic. */
+  readonly published: boolean;
+}
+
+export interface ClaimOutcome extends Claim {
+  /** The record is the caller's own. */
+  readonly won: boolean;
+}
+
+/** Which decision stands for a payment id, for some days; the decisions themselves are durable elsewhere. */
+export interface DecisionCache {
+  /** The claim of each id, in order; undefined where there is none. */
+  lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (Claim | undefined)[]>;
+  /**
+   * Claims the payment id of each record for it; the first writer wins, and the same call again has the same outcome.
+   * @param write rows that are false are only looked up: their outcome is undefined where nobody has claimed the id
+   */
+  claim(
+    records: readonly DecisionRecord[],
+    write: readonly boolean[],
+  ): Promise<readonly (ClaimOutcome | undefined)[]>;
+  /** Remembers that the claims of these payments are durable in the decisions topic. */
+  markPublished(records: readonly DecisionRecord[]): Promise<void>;
+  /** Remembers labels once per (payment, label, source, labelledAt); answers which were new. */
+  recordLabels(tenantId: string, labels: readonly Label[]): Promise<readonly boolean[]>;
+  /** The payment's labels in the order in which they came. */
+  labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]>;
+}
+
 export interface VelocityStore {
   /** The state is in this process: a call can neither hang nor lose its reply. */
   readonly inProcess?: true;
-  appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix, batch: number): Promise<void>;
+  /**
+   * Appends the payments, each once by its id, to every entity they touch, and writes their features as of their event
+   * time into `out`. Rejects when that cannot be done now; what was missed is then appended later, before what is newer.
+   * @param wanted false once nobody waits any more: `out` is not written from then on
+   */
+  appendAndRead(
+    tenantId: string,
+    payments: readonly Payment[],
+    out: FeatureMatrix,
+    batch: number,
+    wanted?: () => boolean,
+  ): Promise<void>;
+  /** Payments that were decided without asking this store: they are appended as soon as it can be done. */
+  missed?(tenantId: string, payments: readonly Payment[]): void;
   retract(tenantId: string, payment: Payment): void;
   markLabel(tenantId: string, payment: Payment, fraud: boolean, batch: number): Promise<void>;
 }

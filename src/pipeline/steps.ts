@@ -43,12 +43,18 @@ export async function enrich(
   number: number,
   leftMs: number,
 ): Promise<void> {
-  const read = (): Promise<void> => tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number);
+  let waiting = true;
+  const read = (): Promise<void> =>
+    tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number, () => waiting);
   // A store in this process can neither hang nor lose a reply: the guard would only cost time.
   if (tools.velocity.inProcess === true) return read();
   const budgetMs = Math.min(bounds.velocityBudgetMs, leftMs / 2);
   const result = await tools.velocityGuard.run(read, budgetMs);
-  if (!result.ok) withoutFeatures(batch);
+  waiting = false;
+  if (result.ok) return;
+  withoutFeatures(batch);
+  // The store was not even asked: it must still hear of the payments.
+  if (result.failure === 'open' || result.failure === 'full') tools.velocity.missed?.(tenantId, batch.payments);
 }
 
 /** Scores in the pool where that pays, else here. A pool that fails or is late leaves the model out, not the rules. */

@@ -39,13 +39,13 @@ export function keyHash(facts: PaymentFacts, plan: EntityPlan, tenant: number, s
 /** Whether `length` bytes of UTF-8 at `at` are the text. */
 function sameText(bytes: Uint8Array, at: number, length: number, text: string): boolean {
   if (text.length > length) return false;
-  let units = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    units |= unit;
-    if (bytes[at + i] !== unit && unit <= asciiMax) return false;
+    // From here on bytes and units no longer stand at the same places.
+    if (unit > asciiMax) return sameEncoded(bytes, at, length, text);
+    if (bytes[at + i] !== unit) return false;
   }
-  return units > asciiMax ? sameEncoded(bytes, at, length, text) : text.length === length;
+  return text.length === length;
 }
 
 function sameEncoded(bytes: Uint8Array, at: number, length: number, text: string): boolean {

@@ -83,7 +83,7 @@ const wideAmounts = fc.oneof(
 );
 const fieldsOf = (amount: fc.Arbitrary<number>): fc.Arbitrary<Partial<Payment>> =>
   fc.record({
-    customerId: fc.constantFrom('C1', 'C1', 'C1', 'Zoë'),
+    customerId: fc.constantFrom('C1', 'C1', 'C1', 'Zoë', 'Zoë-2'),
     terminalId: fc.constantFrom('T1', 'T2', undefined),
     deviceId: fc.constantFrom('D1', 'D2', 'D3', 'D4', undefined),
     country: fc.constantFrom('DE', 'FR', 'NG', undefined),

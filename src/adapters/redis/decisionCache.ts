@@ -1,0 +1,147 @@
+/** Claims of payment ids and labels in Redis, for as long as a payment may be delivered again. */
+import { type Label, labelSources, labelValues } from '../../domain/label.ts';
+import { hashText } from '../../features/hash.ts';
+import { decodeRecord, encodeRecordBytes } from '../../pipeline/codec.ts';
+import type { Claim, ClaimOutcome, DecisionCache, DecisionRecord } from '../../pipeline/ports.ts';
+import type { RedisConnection } from './connection.ts';
+import { RedisUnavailable } from './errors.ts';
+import { shardsMax } from './keys.ts';
+import { claimScript, labelScript, publishScript } from './scripts.ts';
+
+/** Keys in one call: a decision is some 2 kB, and Redis does nothing else meanwhile. */
+const keysPerCallMax = 32;
+const ttlMsDefault = 7 * 86_400_000;
+const labelTtlMsDefault = 180 * 86_400_000;
+/** Labels of one payment. */
+const labelsMax = 256;
+const published = 0x31;
+const won = 0x31;
+
+export interface RedisDecisionCacheOptions {
+  readonly connection: RedisConnection;
+  /** How long a claim lives: longer than any payment may take to be delivered again. Default: seven days. */
+  readonly ttlMs?: number;
+  readonly labelTtlMs?: number;
+}
+
+function keyOf(kind: 'd' | 'l', tenantId: string, paymentId: string): string {
+  const shard = hashText(paymentId) & (shardsMax - 1);
+  return `${kind}:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`;
+}
+
+function decoded(bytes: Buffer): DecisionRecord {
+  try {
+    return decodeRecord(bytes);
+  } catch {
+    throw new RedisUnavailable('damaged', 'a claim');
+  }
+}
+
+export class RedisDecisionCache implements DecisionCache {
+  readonly #connection: RedisConnection;
+  readonly #ttlSeconds: number;
+  readonly #labelTtlSeconds: number;
+
+  constructor({ connection, ttlMs = ttlMsDefault, labelTtlMs = labelTtlMsDefault }: RedisDecisionCacheOptions) {
+    this.#connection = connection;
+    this.#ttlSeconds = Math.ceil(ttlMs / 1000);
+    this.#labelTtlSeconds = Math.ceil(labelTtlMs / 1000);
+  }
+
+  async lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (Claim | undefined)[]> {
+    const keys = paymentIds.map((id) => keyOf('d', tenantId, id));
+    const values = await this.#inCalls(keys, (own) => this.#connection.call('MGET', own));
+    return values.map((value): Claim | undefined => {
+      if (!Buffer.isBuffer(value)) return undefined;
+      return { record: decoded(value.subarray(1)), published: value[0] === published };
+    });
+  }
+
+  async claim(
+    records: readonly DecisionRecord[],
+    write: readonly boolean[],
+  ): Promise<readonly (ClaimOutcome | undefined)[]> {
+    const keys = records.map(({ tenantId, paymentId }) => keyOf('d', tenantId, paymentId));
+    const values = records.map((record, i) => (write[i] === true ? Buffer.from(encodeRecordBytes(record).buffer) : ''));
+    const answers = await this.#inCalls(keys, (own, rows) => {
+      const args = rows.map((row) => values[row] as Buffer | string);
+      return this.#connection.run(claimScript, own, [this.#ttlSeconds, ...args]);
+    });
+    return answers.map((answer, i): ClaimOutcome | undefined => {
+      if (!Buffer.isBuffer(answer)) return undefined;
+      const isPublished = answer[1] === published;
+      if (answer[0] === won) return { won: true, published: isPublished, record: records[i] as DecisionRecord };
+      return { won: false, published: isPublished, record: decoded(answer.subarray(2)) };
+    });
+  }
+
+  async markPublished(records: readonly DecisionRecord[]): Promise<void> {
+    const keys = records.map(({ tenantId, paymentId }) => keyOf('d', tenantId, paymentId));
+    await this.#inCalls(keys, async (own) => {
+      await this.#connection.run(publishScript, own, []);
+      return own;
+    });
+  }
+
+  async recordLabels(tenantId: string, labels: readonly Label[]): Promise<readonly boolean[]> {
+    const keys = labels.map(({ paymentId }) => keyOf('l', tenantId, paymentId));
+    const answers = await this.#inCalls(keys, (own, rows) => {
+      const args = rows.map((row) => labelText(labels[row] as Label));
+      return this.#connection.run(labelScript, own, [this.#labelTtlSeconds, labelsMax, ...args]);
+    });
+    return answers.map((answer) => answer === 1);
+  }
+
+  async labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
+    const texts = await this.#connection.call('LRANGE', [keyOf('l', tenantId, paymentId), 0, -1]);
+    if (!Array.isArray(texts)) throw new RedisUnavailable('damaged', 'labels');
+    return texts.map((text) => labelOf(paymentId, String(text)));
+  }
+
+  /**
+   * Splits the keys into calls and puts the answers together again. One after another in the order of rows within a hash
+   * tag, so that of equal ids the first comes first.
+   */
+  async #inCalls(
+    keys: readonly string[],
+    call: (keys: string[], rows: readonly number[]) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    const groups = new Map<string, number[]>();
+    keys.forEach((key, row) => {
+      const tag = this.#connection.cluster ? key.slice(0, key.indexOf('}')) : '';
+      const group = groups.get(tag);
+      if (group === undefined) groups.set(tag, [row]);
+      else group.push(row);
+    });
+    const answers: unknown[] = keys.map(() => null);
+    const calls: Promise<void>[] = [];
+    for (const rows of groups.values()) {
+      for (let from = 0; from < rows.length; from += keysPerCallMax) {
+        const part = rows.slice(from, from + keysPerCallMax);
+        const own = part.map((row) => keys[row] as string);
+        calls.push(
+          call(own, part).then((reply) => {
+            if (!Array.isArray(reply) || reply.length !== part.length) throw new RedisUnavailable('damaged', 'a reply');
+            part.forEach((row, i) => {
+              answers[row] = reply[i];
+            });
+          }),
+        );
+      }
+    }
+    await Promise.all(calls);
+    return answers;
+  }
+}
+
+function labelText({ label, source, labelledAtMs }: Label): string {
+  return `${label} ${source} ${labelledAtMs}`;
+}
+
+function labelOf(paymentId: string, text: string): Label {
+  const [value, from, at] = text.split(' ');
+  const label = labelValues.find((each) => each === value);
+  const source = labelSources.find((each) => each === from);
+  if (label === undefined || source === undefined) throw new RedisUnavailable('damaged', 'a label');
+  return { paymentId, label, source, labelledAtMs: Number(at) };
+}

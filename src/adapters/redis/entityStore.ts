@@ -1,0 +1,285 @@
+/** Entities in Redis: append to many and read them, change one. No waiting for a better day: see velocity.ts for that. */
+import { randomBytes } from 'node:crypto';
+import type { Payment } from '../../domain/payment.ts';
+import { PaymentFacts } from '../../features/facts.ts';
+import type { FeatureMatrix } from '../../features/frame.ts';
+import { type EntityPlan, opCodes } from '../../features/plan.ts';
+import type { FeatureProgram } from '../../features/types.ts';
+import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes } from './appendCall.ts';
+import type { RedisConnection } from './connection.ts';
+import { Copies } from './copies.ts';
+import { type EntityCopy, envelopeBytes, generationBytes, readBase } from './entityCopy.ts';
+import { RedisUnavailable } from './errors.ts';
+import { entityKey, hasKey, shardOf, tenantPartOf } from './keys.ts';
+import { appendScript, replaceScript } from './scripts.ts';
+import { StateWriter } from './stateWriter.ts';
+
+/** Keys in one script call where any keys may stand in one: long enough to be cheap, short enough not to hold Redis up. */
+const keysPerCallMax = 64;
+/** A tail of so many records, and of an eighth of the state, is put into the state. */
+const tailRecordsMax = 32;
+const tailShare = 8;
+/** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
+const compactionsMax = 64;
+/** Tries to change an entity that others rewrite at the same time. */
+const changeTriesMax = 8;
+const lateDayMs = 86_400_000;
+const marginMs = lateDayMs;
+const generations = 4294967296;
+
+export interface EntityStoreOptions {
+  readonly program: FeatureProgram;
+  readonly connection: RedisConnection;
+  /** Bytes of copies of entities that this process keeps. */
+  readonly copiesBytesMax: number;
+  /** How long an entity lives that has features without a window (`sinceFirst`, `isFirst`, `sinceLast`), milliseconds. */
+  readonly lifetimeMs: number;
+}
+
+const lifetimeOps: ReadonlySet<number> = new Set([opCodes.sinceFirst, opCodes.isFirst, opCodes.sinceLast]);
+
+/** After so long without an event no window of any event that may still come reaches what is stored. */
+function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
+  const windowMs = plan.reachMs + lateDayMs + marginMs;
+  const forLife = plan.ops.some(({ code }) => lifetimeOps.has(code));
+  return Math.ceil((forLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
+}
+
+/** One call's rows and where their features go; `wanted` says whether anyone still waits for them. */
+interface Target {
+  readonly out: FeatureMatrix;
+  readonly wanted: () => boolean;
+}
+
+export class EntityStore {
+  readonly plans: readonly EntityPlan[];
+  readonly copies: Copies;
+  readonly #connection: RedisConnection;
+  readonly #writers: readonly StateWriter[];
+  readonly #ttlSeconds: readonly number[];
+  readonly #plansBytes: Buffer;
+  readonly #facts: PaymentFacts[] = [];
+  readonly #compacting = new Set<string>();
+  #compactionsFailed = 0;
+  #epoch = 0;
+
+  constructor({ program, connection, copiesBytesMax, lifetimeMs }: EntityStoreOptions) {
+    this.plans = program.entities;
+    this.copies = new Copies(copiesBytesMax);
+    this.#connection = connection;
+    this.#writers = this.plans.map((plan) => new StateWriter(plan));
+    this.#ttlSeconds = this.plans.map((plan) => ttlSecondsOf(plan, lifetimeMs));
+    this.#plansBytes = encodePlans(this.plans, this.#ttlSeconds);
+  }
+
+  get compactionsFailed(): number {
+    return this.#compactionsFailed;
+  }
+
+  /** What Redis acknowledged may be lost with a connection (restart, failover): nothing known before it counts any more. */
+  forget(): void {
+    this.#epoch++;
+    this.copies.clear();
+  }
+
+  /** Appends the payments to their entities; with a target, writes the features of each entity kind it has. */
+  async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<void> {
+    const works = this.#worksOf(tenantId, payments);
+    const calls = this.#callsOf([...works.values()]);
+    await allOf(calls.map((call) => this.#send(call, target)));
+  }
+
+  /**
+   * Changes the payment's entities one by one, each as a whole and only if nobody else has rewritten it meanwhile.
+   * @param change answers whether it changed the state. It may be called again after a race.
+   */
+  async change(
+    tenantId: string,
+    payment: Payment,
+    applies: (plan: EntityPlan) => boolean,
+    change: (writer: StateWriter, facts: PaymentFacts) => boolean,
+  ): Promise<void> {
+    const facts = new PaymentFacts(this.plans);
+    facts.load(payment);
+    const tenantPart = tenantPartOf(tenantId);
+    const changes = this.plans.flatMap((plan, planIndex) => {
+      if (!applies(plan) || !hasKey(facts, plan)) return [];
+      const key = entityKey(facts, plan, tenantPart, shardOf(facts, plan));
+      return [this.#changeOne(key, planIndex, facts, change)];
+    });
+    await allOf(changes);
+  }
+
+  async #changeOne(
+    key: string,
+    planIndex: number,
+    facts: PaymentFacts,
+    change: (writer: StateWriter, facts: PaymentFacts) => boolean,
+  ): Promise<void> {
+    const writer = this.#writers[planIndex] as StateWriter;
+    for (let tries = 0; tries < changeTriesMax; tries++) {
+      const value = await this.#connection.call('GET', [key]);
+      if (!Buffer.isBuffer(value)) return;
+      const copy = this.#read(planIndex, value);
+      writer.open(copy);
+      if (!change(writer, facts)) return;
+      if (await this.#replace(key, planIndex, copy)) return;
+    }
+    throw new RedisUnavailable('busy', 'an entity is rewritten all the time');
+  }
+
+  #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
+    const works = new Map<string, KeyWork>();
+    const tenantPart = tenantPartOf(tenantId);
+    for (let row = 0; row < payments.length; row++) {
+      const facts = (this.#facts[row] ??= new PaymentFacts(this.plans));
+      facts.load(payments[row] as Payment);
+      for (let planIndex = 0; planIndex < this.plans.length; planIndex++) {
+        const plan = this.plans[planIndex] as EntityPlan;
+        if (!hasKey(facts, plan)) continue;
+        const shard = shardOf(facts, plan);
+        const key = entityKey(facts, plan, tenantPart, shard);
+        const known = works.get(key);
+        if (known !== undefined) {
+          known.rows.push(row);
+          continue;
+        }
+        const copy = this.copies.get(key);
+        const knownBytes = copy?.rawLength ?? 0;
+        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, recordsAt: 0 });
+      }
+    }
+    return works;
+  }
+
+  /** On a cluster one call has the keys of one shard; elsewhere as many as fit. */
+  #callsOf(works: KeyWork[]): KeyWork[][] {
+    const calls: KeyWork[][] = [];
+    if (this.#connection.cluster) works.sort((a, b) => a.shard - b.shard);
+    let call: KeyWork[] = [];
+    for (const work of works) {
+      const full = call.length === keysPerCallMax || (this.#connection.cluster && call[0]?.shard !== work.shard);
+      if (call.length > 0 && full) {
+        calls.push(call);
+        call = [];
+      }
+      call.push(work);
+    }
+    if (call.length > 0) calls.push(call);
+    return calls;
+  }
+
+  async #send(works: readonly KeyWork[], target: Target | undefined): Promise<void> {
+    const request = encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
+    const keys = works.map(({ key }) => key);
+    const seed = randomBytes(generationBytes);
+    const epoch = this.#epoch;
+    const reply = await this.#connection.run(appendScript, keys, [this.#plansBytes, request, seed]);
+    if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
+    if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
+    const view = new DataView(request.buffer, request.byteOffset, request.length);
+    const wanted = target?.wanted() === true;
+    works.forEach((work, i) => {
+      const answer: unknown = reply[i];
+      if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
+      this.#apply(work, answer, view, wanted ? target.out : undefined);
+    });
+  }
+
+  /** Takes in what the script answered of one entity, and evaluates the rows of the batch as they come by. */
+  #apply(work: KeyWork, answer: Buffer, request: DataView, out: FeatureMatrix | undefined): void {
+    const { key, planIndex, rows } = work;
+    const plan = this.plans[planIndex] as EntityPlan;
+    const writer = this.#writers[planIndex] as StateWriter;
+    const bodyAt = 1 + rows.length;
+    const body = answer.subarray(bodyAt);
+    const isDelta = answer[0] === 0x31;
+    let fresh = 0;
+    for (let k = 0; k < rows.length; k++) if (answer[1 + k] === 0x30) fresh++;
+    const copy = isDelta ? (work.copy as EntityCopy) : this.#read(planIndex, body, fresh);
+    writer.open(copy);
+    const stride = plan.amountAt + copy.rawAmountBytes;
+    // Where the value's byte `rawLength` stands in the answer.
+    const shift = isDelta ? -work.knownBytes : 0;
+    const endAt = body.length - shift;
+    const view = new DataView(body.buffer, body.byteOffset, body.length);
+    const ownAt = endAt - fresh * stride;
+    while (copy.rawLength < ownAt) this.#take(writer, copy, body, view, shift, false);
+    const recordBytes = 1 + requestRecordBytes(plan);
+    for (let k = 0; k < rows.length; k++) {
+      const isFresh = answer[1 + k] === 0x30 && copy.rawLength < endAt;
+      if (isFresh) this.#take(writer, copy, body, view, shift, out !== undefined);
+      else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
+      if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
+    }
+    this.#keep(key, planIndex, copy);
+  }
+
+  /** The next record of the value, which stands in `body`, into the copy. */
+  #take(
+    writer: StateWriter,
+    copy: EntityCopy,
+    body: Uint8Array,
+    view: DataView,
+    shift: number,
+    evaluate: boolean,
+  ): void {
+    writer.append(body, view, copy.rawLength + shift, evaluate);
+    copy.rawLength += copy.plan.amountAt + copy.rawAmountBytes;
+    copy.tailRecords++;
+  }
+
+  /** A copy of a whole value, with its tail put in except for the last `without` records. */
+  #read(planIndex: number, value: Buffer, without = 0): EntityCopy {
+    const plan = this.plans[planIndex] as EntityPlan;
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    const copy = readBase(plan, value, view);
+    if (copy === undefined) throw new RedisUnavailable('damaged', `an entity of kind ${plan.kind}`);
+    const writer = this.#writers[planIndex] as StateWriter;
+    writer.open(copy);
+    const endAt = value.length - without * (plan.amountAt + copy.rawAmountBytes);
+    while (copy.rawLength < endAt) this.#take(writer, copy, value, view, 0, false);
+    return copy;
+  }
+
+  #keep(key: string, planIndex: number, copy: EntityCopy): void {
+    const due = copy.tailRecords >= tailRecordsMax && copy.tailRecords * tailShare >= copy.rawLength / copy.plan.amountAt;
+    if (!due || this.#compacting.has(key) || this.#compacting.size >= compactionsMax) {
+      this.copies.keep(key, copy);
+      return;
+    }
+    this.copies.drop(key);
+    this.#compacting.add(key);
+    const compacted = copy.clone();
+    const writer = this.#writers[planIndex] as StateWriter;
+    writer.open(compacted);
+    writer.expire();
+    this.#replace(key, planIndex, compacted)
+      .catch(() => {
+        this.#compactionsFailed++;
+      })
+      .finally(() => this.#compacting.delete(key));
+  }
+
+  /** Puts the copy's state in the place of what it was read from. Answers whether that was still there. */
+  async #replace(key: string, planIndex: number, copy: EntityCopy): Promise<boolean> {
+    const { cell } = this.#writers[planIndex] as StateWriter;
+    if (cell.amountBytes !== copy.rawAmountBytes) throw new Error('records that follow would not fit the state');
+    const stateBytes = cell.stateBytes();
+    const next = Buffer.allocUnsafe(envelopeBytes + stateBytes);
+    next.writeUInt32LE((copy.generation + 1) % generations, 0);
+    next.writeUInt8(cell.amountBytes, generationBytes);
+    next.set(copy.bytes.subarray(0, stateBytes), envelopeBytes);
+    const generation = Buffer.allocUnsafe(generationBytes);
+    generation.writeUInt32LE(copy.generation, 0);
+    const ttl = this.#ttlSeconds[planIndex] as number;
+    this.copies.drop(key);
+    return (await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl])) === 1;
+  }
+}
+
+/** Waits for all, also when one fails: what is still on its way must not outlive the call unseen. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}

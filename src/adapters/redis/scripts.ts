@@ -1,0 +1,139 @@
+/**
+ * The scripts that run inside Redis. Each is one atomic step on keys of one hash tag (or, without Redis Cluster, of any),
+ * idempotent, and takes no time from the server's clock.
+ *
+ * An entity's value is `generation u32 | width u8 | state | tail`: the state bytes of src/features/state.ts, then records
+ * that were appended since, in order of arrival, all with amounts of one width. The generation changes whenever bytes
+ * already there are rewritten, so that (generation, length) names a prefix that everyone who has read it still knows. The
+ * width is that of the state's amounts before a wide one in the tail made all of them wide: features depend on it.
+ */
+import { createHash } from 'node:crypto';
+
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(lua).digest('hex') });
+
+/**
+ * Appends records to entities, each once by time and id, and answers what the caller does not know yet.
+ *
+ * ARGV 1: 28 bytes a plan: bytes of a record in ARGV 2 and without its amount u8, expiry in seconds u32, bucket bytes u16,
+ * header of an empty state. ARGV 2, for each key: plan u8, known generation and length u32, records u16, then for each:
+ * amount bytes u8, record with the widest amount. ARGV 3: first generation of new entities.
+ * Answers a string a key: `1` (what follows the known prefix) or `0` (the whole value), `1` or `0` for each record (was
+ * there or is new), and those bytes, the new records at their end.
+ */
+export const appendScript = script(`
+local plans, blob, seed = ARGV[1], ARGV[2], ARGV[3]
+local sub, byte, find, unpack, floor = string.sub, string.byte, string.find, struct.unpack, math.floor
+local call = redis.call
+local out, at = {}, 1
+for i = 1, #KEYS do
+  local plan, generation, known, n = unpack('<Bc4I4I2', blob, at)
+  at = at + 11
+  local recordBytes, amountAt, ttl, bucketBytes, header = unpack('<BBI4I2c20', plans, plan * 28 + 1)
+  local value = call('GET', KEYS[i]) or (seed .. string.char(byte(header, 2) % 8) .. header)
+  local shape = byte(value, 7)
+  local width = shape % 8
+  local first = 26 + floor(shape / 8) % 16 * bucketBytes
+  local stride = amountAt + width
+  local flags, fresh = '', false
+  for k = 1, n do
+    local id = sub(blob, at + 1, at + 10)
+    local found = find(value, id, first, true)
+    while found and (found - first) % stride ~= 0 do found = find(value, id, found + 1, true) end
+    if found then
+      flags = flags .. '1'
+    else
+      local need = byte(blob, at)
+      if need > width then
+        local parts, pad = {}, string.rep('\\0', need - width)
+        for p = first, #value, stride do parts[#parts + 1] = sub(value, p, p + stride - 1) .. pad end
+        local next = struct.pack('<I4', (unpack('<I4', value) + 1) % 4294967296)
+        shape = shape - width + need
+        value = next .. sub(value, 5, 6) .. string.char(shape) .. sub(value, 8, first - 1) .. table.concat(parts)
+        width = need
+        stride = amountAt + width
+      end
+      value = value .. sub(blob, at + 1, at + stride)
+      flags = flags .. '0'
+      fresh = true
+    end
+    at = at + 1 + recordBytes
+  end
+  if fresh then call('SET', KEYS[i], value, 'EX', ttl) end
+  if known > 0 and known <= #value and sub(value, 1, 4) == generation then
+    out[i] = '1' .. flags .. sub(value, known + 1)
+  else
+    out[i] = '0' .. flags .. value
+  end
+end
+return out
+`);
+
+/**
+ * Replaces a known prefix; what was appended to it meanwhile stays. KEYS 1; ARGV 1: generation, 2: length of the prefix,
+ * 3: new generation, width and state, 4: expiry in seconds. Answers 1, or 0 when the prefix is no longer there.
+ */
+export const replaceScript = script(`
+local value = redis.call('GET', KEYS[1])
+local known = tonumber(ARGV[2])
+if not value or #value < known or string.sub(value, 1, 4) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[3] .. string.sub(value, known + 1), 'EX', ARGV[4])
+return 1
+`);
+
+/**
+ * Claims payment ids, each for whoever comes first. ARGV 1: expiry in seconds; then for each key the encoded decision, or
+ * nothing to look it up only. Answers for each key nothing (no claim, none made), `1` and whether it is published where
+ * the claim is the caller's own, or `0`, whether it is published, and the decision that stands.
+ */
+export const claimScript = script(`
+local out = {}
+for i = 1, #KEYS do
+  local value = redis.call('GET', KEYS[i])
+  local mine = ARGV[i + 1]
+  if value then
+    if mine ~= '' and string.sub(value, 2) == mine then
+      out[i] = '1' .. string.sub(value, 1, 1)
+    else
+      out[i] = '0' .. value
+    end
+  elseif mine ~= '' then
+    redis.call('SET', KEYS[i], '0' .. mine, 'EX', ARGV[1])
+    out[i] = '10'
+  else
+    out[i] = false
+  end
+end
+return out
+`);
+
+/** Marks claims as published, where they still are. */
+export const publishScript = script(`
+for i = 1, #KEYS do
+  if redis.call('GETRANGE', KEYS[i], 0, 0) == '0' then redis.call('SETRANGE', KEYS[i], 0, '1') end
+end
+return #KEYS
+`);
+
+/** Adds to lists what is not in them. KEYS: a list for each label; ARGV 1: expiry in seconds, 2: longest list; then the labels. */
+export const labelScript = script(`
+local out = {}
+for i = 1, #KEYS do
+  local label, known = ARGV[i + 2], redis.call('LRANGE', KEYS[i], 0, -1)
+  local fresh = 1
+  for k = 1, #known do
+    if known[k] == label then fresh = 0 end
+  end
+  if fresh == 1 then
+    if #known >= tonumber(ARGV[2]) then return redis.error_reply('LABELS too many of one payment') end
+    redis.call('RPUSH', KEYS[i], label)
+    redis.call('EXPIRE', KEYS[i], ARGV[1])
+  end
+  out[i] = fresh
+end
+return out
+`);

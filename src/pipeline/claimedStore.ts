@@ -1,0 +1,256 @@
+/**
+ * The durable decisions over a shared cache and the decisions topic, for processes that share nothing else.
+ *
+ * `record`, step by step, and what a crash (or a rejection) at each boundary leaves:
+ * 1. claim: the first writer's decision stands for the payment id. Before it, nothing has happened: the payment comes again
+ *    and is decided anew. A row whose deadline is over is only looked up.
+ * 2. append: every claim not known to be published goes to the topic, also another's. Before it ends, the claim stands
+ *    unpublished: whoever meets the payment id next (`lookup` or `record`) appends that same decision before answering
+ *    with it. Nobody is ever told of a decision that is not durable.
+ * 3. mark as published: a courtesy, not awaited. Before it, the decision is appended once more by the next to meet it, the
+ *    same bytes: readers of the topic take the first of each payment id.
+ * 4. commit of the consumer's position: a failure is told and not thrown, since the decisions are durable; the messages
+ *    come again and find their decisions.
+ *
+ * With the cache away, slow or refusing, this process decides alone: duplicates are found among its own recent claims, and
+ * the cache hears of them when it is back. Two processes that are given the same payment just then may decide it
+ * differently; the topic has an order, and the first stands for everyone who reads it.
+ */
+import type { Label } from '../domain/label.ts';
+import { createStageGuard, type StageFailure, type StageGuard } from './guard.ts';
+import type { Claim, ClaimOutcome, Commit, DecisionCache, DecisionRecord, DecisionStore, RecordOutcome } from './ports.ts';
+import { RecentClaims } from './recentClaims.ts';
+
+/** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */
+const waitedForMsDefault = 25;
+const unhurriedMsDefault = 250;
+const callsMax = 64;
+/** Own decisions remembered for when the cache is away: about 2 kB each. */
+const recentMaxDefault = 16_384;
+const reclaimRows = 128;
+
+export interface ClaimedStoreOptions {
+  readonly cache: DecisionCache;
+  /** Resolves when the decisions are durable in the decisions topic (or a spool for it), in order. */
+  readonly append: (records: readonly DecisionRecord[]) => Promise<void>;
+  /** The same for labels. */
+  readonly appendLabels: (tenantId: string, labels: readonly Label[]) => Promise<void>;
+  /** Makes consumer positions durable. */
+  readonly commit: (commits: readonly Commit[]) => Promise<void>;
+  /**
+   * Told of decisions that were claimed earlier and become durable only now. Whoever claimed them may have taken their
+   * payments out of the velocity state again: they must be put back.
+   */
+  readonly onAdopted: (records: readonly DecisionRecord[]) => void;
+  readonly onFailure: (step: 'cache' | 'publish' | 'commit', error: unknown) => void;
+  readonly recentMax?: number;
+  readonly waitedForMs?: number;
+  readonly unhurriedMs?: number;
+}
+
+const expired: RecordOutcome = { status: 'expired', winner: undefined };
+
+export class ClaimedStore implements DecisionStore {
+  readonly #options: ClaimedStoreOptions;
+  readonly #guard: StageGuard;
+  readonly #recent: RecentClaims;
+  /** Appends on their way, by payment. */
+  readonly #publishing = new Map<string, Promise<void>>();
+  readonly #background = new Set<Promise<void>>();
+  readonly #waitedForMs: number;
+  readonly #unhurriedMs: number;
+  #reclaiming = false;
+  #conflicts = 0;
+
+  constructor(options: ClaimedStoreOptions) {
+    this.#options = options;
+    this.#recent = new RecentClaims(options.recentMax ?? recentMaxDefault);
+    this.#waitedForMs = options.waitedForMs ?? waitedForMsDefault;
+    this.#unhurriedMs = options.unhurriedMs ?? unhurriedMsDefault;
+    this.#guard = createStageGuard('decision cache', callsMax, (_stage: string, _how: StageFailure, error: unknown) =>
+      options.onFailure('cache', error),
+    );
+  }
+
+  /** `conflicts`: payments that another process had decided while the cache was away here. */
+  state(): { cache: 'up' | 'down'; unclaimed: number; dropped: number; conflicts: number } {
+    const { unclaimed, dropped } = this.#recent;
+    return { cache: this.#guard.state(), unclaimed, dropped, conflicts: this.#conflicts };
+  }
+
+  /** Every decision it answers is durable: one that is only claimed is appended first. */
+  async lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+    if (paymentIds.length === 0) return [];
+    const { cache, onAdopted } = this.#options;
+    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), this.#waitedForMs);
+    const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
+    const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
+    const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
+    if (adopted.length > 0) onAdopted(adopted);
+    return claims.map((claim) => claim?.record);
+  }
+
+  async record(
+    records: readonly DecisionRecord[],
+    deadlinesMs: readonly number[],
+    _batch: number,
+    commits: readonly Commit[],
+  ): Promise<readonly RecordOutcome[]> {
+    if (deadlinesMs.length !== records.length) throw new TypeError('one deadline for each record');
+    const claims = records.length === 0 ? [] : await this.#claim(records, deadlinesMs);
+    const unpublished = claims.flatMap((claim) => (claim?.published === false ? [claim.record] : []));
+    await this.#publish(unpublished);
+    if (commits.length > 0) await this.#commit(commits);
+    const told = new Set<string>();
+    return claims.map((claim): RecordOutcome => {
+      if (claim === undefined) return expired;
+      const first = !told.has(keyOf(claim.record));
+      told.add(keyOf(claim.record));
+      return { status: claim.won && first ? 'recorded' : 'existing', winner: claim.record };
+    });
+  }
+
+  /** Appended before they are remembered: a crash in between appends them again, the same. */
+  async recordLabels(tenantId: string, labels: readonly Label[]): Promise<readonly boolean[]> {
+    if (labels.length === 0) return [];
+    const { cache, appendLabels } = this.#options;
+    const ids = [...new Set(labels.map(({ paymentId }) => paymentId))];
+    const known = new Set((await Promise.all(ids.map((id) => cache.labelsOf(tenantId, id)))).flat().map(labelKey));
+    const fresh = labels.filter((label) => {
+      const isNew = !known.has(labelKey(label));
+      known.add(labelKey(label));
+      return isNew;
+    });
+    if (fresh.length > 0) await appendLabels(tenantId, fresh);
+    return cache.recordLabels(tenantId, labels);
+  }
+
+  labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
+    return this.#options.cache.labelsOf(tenantId, paymentId);
+  }
+
+  /** Resolves when nothing is on its way any more; the cache has heard of what it could. */
+  async close(): Promise<void> {
+    while (this.#background.size > 0) await Promise.allSettled(this.#background);
+  }
+
+  async #claim(
+    records: readonly DecisionRecord[],
+    deadlinesMs: readonly number[],
+  ): Promise<readonly (ClaimOutcome | undefined)[]> {
+    const nowMs = performance.now();
+    const write = deadlinesMs.map((deadlineMs) => deadlineMs > nowMs);
+    const hurried = deadlinesMs.some((deadlineMs) => deadlineMs !== Number.POSITIVE_INFINITY);
+    const budgetMs = hurried ? this.#waitedForMs : this.#unhurriedMs;
+    const claimed = await this.#guard.run(() => this.#options.cache.claim(records, write), budgetMs);
+    if (!claimed.ok) return records.map((record, i) => this.#claimHere(record, write[i] === true));
+    for (const claim of claimed.value) if (claim?.won === true) this.#recent.add(claim.record, false);
+    if (this.#recent.unclaimed > 0) this.#reclaim();
+    return claimed.value;
+  }
+
+  /** The claim as far as this process knows; whether the cache has taken it is not known. */
+  #claimHere(record: DecisionRecord, write: boolean): ClaimOutcome | undefined {
+    const known = this.#recent.find(record.tenantId, record.paymentId);
+    if (known !== undefined) return { won: false, ...known };
+    if (!write) return undefined;
+    this.#recent.add(record, true);
+    return { won: true, published: false, record };
+  }
+
+  /**
+   * Resolves when all are durable in the topic.
+   * @returns those that were appended for it; others were on their way already, or are there
+   */
+  async #publish(records: readonly DecisionRecord[]): Promise<readonly DecisionRecord[]> {
+    const waiting: Promise<void>[] = [];
+    const ours = distinct(records).filter((record) => {
+      const onItsWay = this.#publishing.get(keyOf(record));
+      if (onItsWay !== undefined) waiting.push(onItsWay);
+      return onItsWay === undefined && !this.#recent.isPublished(record.tenantId, record.paymentId);
+    });
+    if (ours.length > 0) waiting.push(this.#append(ours));
+    await Promise.all(waiting);
+    return ours;
+  }
+
+  #append(records: readonly DecisionRecord[]): Promise<void> {
+    const { append, cache, onFailure } = this.#options;
+    const forget = (): void => {
+      for (const record of records) this.#publishing.delete(keyOf(record));
+    };
+    const appended = append(records).then(
+      () => {
+        this.#recent.published(records);
+        const marked = cache.markPublished(records).catch((error: unknown) => onFailure('publish', error));
+        // Until then the cache calls it unpublished, and here it is known better.
+        this.#inBackground(marked.finally(forget));
+      },
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+    for (const record of records) this.#publishing.set(keyOf(record), appended);
+    return appended;
+  }
+
+  async #commit(commits: readonly Commit[]): Promise<void> {
+    try {
+      await this.#options.commit(commits);
+    } catch (error) {
+      this.#options.onFailure('commit', error);
+    }
+  }
+
+  /** Tells the cache, now that it answers again, what was claimed without it. */
+  #reclaim(): void {
+    if (this.#reclaiming) return;
+    this.#reclaiming = true;
+    const reclaimed = this.#reclaimAll()
+      .catch((error: unknown) => this.#options.onFailure('cache', error))
+      .finally(() => {
+        this.#reclaiming = false;
+      });
+    this.#inBackground(reclaimed);
+  }
+
+  async #reclaimAll(): Promise<void> {
+    const { cache } = this.#options;
+    for (;;) {
+      const claims = this.#recent.nextUnclaimed(reclaimRows);
+      if (claims.length === 0) return;
+      const records = claims.map(({ record }) => record);
+      const outcomes = await cache.claim(
+        records,
+        records.map(() => true),
+      );
+      this.#conflicts += outcomes.filter((outcome) => outcome?.won !== true).length;
+      await cache.markPublished(records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true));
+      this.#recent.claimed(records);
+    }
+  }
+
+  #inBackground(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#background.delete(tracked));
+    this.#background.add(tracked);
+  }
+}
+
+function keyOf({ tenantId, paymentId }: DecisionRecord): string {
+  return `${tenantId}\u0000${paymentId}`;
+}
+
+function labelKey({ paymentId, label, source, labelledAtMs }: Label): string {
+  return `${label} ${source} ${labelledAtMs} ${paymentId}`;
+}
+
+/** One record of each payment, the first. */
+function distinct(records: readonly DecisionRecord[]): DecisionRecord[] {
+  const keys = new Set<string>();
+  return records.filter((record) => {
+    const isNew = !keys.has(keyOf(record));
+    keys.add(keyOf(record));
+    return isNew;
+  });
+}

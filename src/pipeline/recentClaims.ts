@@ -1,0 +1,88 @@
+/** What this process has claimed of late, for the time when the decision cache is away. */
+import { decodeRecord, encodeRecordBytes } from './codec.ts';
+import type { Claim, DecisionRecord } from './ports.ts';
+
+interface Recent {
+  readonly bytes: Uint8Array;
+  /** The cache does not have it, or may not. */
+  unclaimed: boolean;
+  published: boolean;
+}
+
+export class RecentClaims {
+  readonly #max: number;
+  readonly #recent = new Map<string, Recent>();
+  #unclaimed = 0;
+  #dropped = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Claims that the cache is still to get, and those it will never get. */
+  get unclaimed(): number {
+    return this.#unclaimed;
+  }
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  find(tenantId: string, paymentId: string): Claim | undefined {
+    const recent = this.#recent.get(keyOf(tenantId, paymentId));
+    return recent === undefined ? undefined : { record: decodeRecord(recent.bytes), published: recent.published };
+  }
+
+  /** Keeps a copy as the decision of its payment id. @param unclaimed the cache must hear of it later */
+  add(record: DecisionRecord, unclaimed: boolean): void {
+    const key = keyOf(record.tenantId, record.paymentId);
+    this.#forget(key);
+    this.#recent.set(key, { bytes: encodeRecordBytes(record), unclaimed, published: false });
+    if (unclaimed) this.#unclaimed++;
+    if (this.#recent.size <= this.#max) return;
+    const oldest = this.#recent.keys().next();
+    if (oldest.done === true) return;
+    if (this.#recent.get(oldest.value)?.unclaimed === true) this.#dropped++;
+    this.#forget(oldest.value);
+  }
+
+  isPublished(tenantId: string, paymentId: string): boolean {
+    return this.#recent.get(keyOf(tenantId, paymentId))?.published === true;
+  }
+
+  /** They are durable in the decisions topic. */
+  published(records: readonly DecisionRecord[]): void {
+    for (const { tenantId, paymentId } of records) {
+      const recent = this.#recent.get(keyOf(tenantId, paymentId));
+      if (recent !== undefined) recent.published = true;
+    }
+  }
+
+  /** The oldest that the cache must hear of. */
+  nextUnclaimed(max: number): Claim[] {
+    const next: Claim[] = [];
+    for (const { bytes, unclaimed, published } of this.#recent.values()) {
+      if (unclaimed) next.push({ record: decodeRecord(bytes), published });
+      if (next.length === max) break;
+    }
+    return next;
+  }
+
+  /** The cache has them now. */
+  claimed(records: readonly DecisionRecord[]): void {
+    for (const { tenantId, paymentId } of records) {
+      const recent = this.#recent.get(keyOf(tenantId, paymentId));
+      if (recent?.unclaimed !== true) continue;
+      recent.unclaimed = false;
+      this.#unclaimed--;
+    }
+  }
+
+  #forget(key: string): void {
+    if (this.#recent.get(key)?.unclaimed === true) this.#unclaimed--;
+    this.#recent.delete(key);
+  }
+}
+
+function keyOf(tenantId: string, paymentId: string): string {
+  return `${tenantId}\u0000${paymentId}`;
+}
