@@ -36,13 +36,16 @@ export interface SinkPosition {
   readonly pending: BlockRange | undefined;
   /** Up to this entry the store may hold rows of blocks that nobody remembers: the position was lost once. */
   readonly absentToSeq: number;
+  /** The machine stopped since: `nextSeq` is where rows are surely on disk, those after it may be there or not. */
+  readonly powerLost: boolean;
 }
 
-/** The sink's own durable memory; every write is on disk when it returns. */
+/** The sink's own memory. A write survives the process; what a power loss takes of it shows as `powerLost`. */
 export interface SinkPositions {
   /** Undefined when the sink never started here. */
   load(): SinkPosition | undefined;
-  start(absentToSeq: number): void;
+  /** Goes on from `fromSeq`, where rows up to `absentToSeq` may be in the store already. */
+  start(fromSeq: number, absentToSeq: number): void;
   begin(range: BlockRange): void;
   commit(nextSeq: number): void;
 }
@@ -157,15 +160,17 @@ type InsertMode = 'insertBlock' | 'insertAgain' | 'insertAbsent';
 export function createSink(dependencies: SinkDependencies): Sink {
   const { source, positions, store } = dependencies;
   const loaded = positions.load();
-  let started = loaded !== undefined;
+  let started = loaded !== undefined && !loaded.powerLost;
   let nextSeq = loaded?.nextSeq ?? 0;
   let pending = loaded?.pending;
   let absentToSeq = loaded?.absentToSeq ?? 0;
 
-  /** Without a position, the store may hold any row of the log as it is now. */
+  /** Without a sure position, the store may hold any later row of the log as it is now. */
   async function start(): Promise<void> {
     absentToSeq = (await store.isEmpty()) ? 0 : source.lastSeq();
-    positions.start(absentToSeq);
+    // A store that lost its tables is filled from the first entry on, whatever the position says.
+    if (absentToSeq === 0) nextSeq = 0;
+    positions.start(nextSeq, absentToSeq);
     started = true;
   }
 
@@ -212,14 +217,19 @@ export interface SinkLoopHooks {
 }
 
 /** Runs the sink until `signal` aborts; a block under way is finished first. Never rejects: failures are retried, with back-off. */
-export async function runSink(sink: Pick<Sink, 'step'>, hooks: SinkLoopHooks, signal: AbortSignal): Promise<void> {
+export async function runSink(
+  sink: Pick<Sink, 'step'>,
+  hooks: SinkLoopHooks,
+  signal: AbortSignal,
+  intervalMs = liveIntervalMs,
+): Promise<void> {
   let retryMs = retryMsMin;
   while (!signal.aborted) {
     try {
       const step = await sink.step();
       retryMs = retryMsMin;
       hooks.onStep(step);
-      if (!step.full) await hooks.wait(liveIntervalMs, signal);
+      if (!step.full) await hooks.wait(intervalMs, signal);
     } catch (error) {
       hooks.onError(error);
       await hooks.wait(retryMs, signal);

@@ -19,6 +19,11 @@ import { openSinkPositions } from './sinkPositions.ts';
 import { createClickHouseStore } from './store.ts';
 
 const reportIntervalMs = 500;
+/**
+ * Time between two blocks at the end of the journal. Twice what the sink would do by itself: each block is some forty new
+ * files on the disk that the journal fsyncs, and lists may be two seconds behind.
+ */
+const blockIntervalMs = 2_000;
 
 /** The channel to the main process; sending into a closed one is no error, the process is about to end. */
 export interface Channel {
@@ -104,6 +109,7 @@ export async function startChildHost(
         },
       },
       stopping.signal,
+      blockIntervalMs,
     );
     lagRows = () => 0;
     source?.close();

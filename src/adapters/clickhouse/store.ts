@@ -9,6 +9,7 @@ import { insertAbsent, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
 import { summarise } from './summary.ts';
+import { applyTableSettings, embeddedSettings, type TableSettings } from './tableSettings.ts';
 
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
 
@@ -18,7 +19,7 @@ type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows,
  */
 export function createClickHouseStore(
   client: ClickHouseClient,
-  options: { readonly database?: string } = {},
+  options: { readonly database?: string; readonly tableSettings?: TableSettings } = {},
 ): AnalyticsStore & BlockStore {
   const database = assertDatabaseName(options.database ?? 'holdfast');
   const ensureFeatureColumns = createFeatureColumns(client, database);
@@ -41,6 +42,7 @@ export function createClickHouseStore(
   return {
     async migrate() {
       await migrateDatabase(client, database);
+      await applyTableSettings(client, database, options.tableSettings ?? embeddedSettings);
     },
     insertBlock: (block) => insertWith(insertRows, block),
     insertAgain: (block) => insertWith(insertSurely, block),

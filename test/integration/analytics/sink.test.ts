@@ -123,7 +123,7 @@ function failing(
     },
     positions: {
       load: () => positions.load(),
-      start: (absentToSeq) => step(() => positions.start(absentToSeq)),
+      start: (fromSeq, absentToSeq) => step(() => positions.start(fromSeq, absentToSeq)),
       begin: (range) => step(() => positions.begin(range)),
       commit: (nextSeq) => step(() => positions.commit(nextSeq)),
     },

@@ -16,10 +16,10 @@ import { featureNames, makeRecord, seededRandom } from './records.ts';
 
 function memoryPositions(): SinkPositions {
   let position: SinkPosition | undefined;
-  const now = (): SinkPosition => position ?? { nextSeq: 0, pending: undefined, absentToSeq: 0 };
+  const now = (): SinkPosition => position ?? { nextSeq: 0, pending: undefined, absentToSeq: 0, powerLost: false };
   return {
     load: () => position,
-    start: (absentToSeq) => (position = { ...now(), absentToSeq }),
+    start: (nextSeq, absentToSeq) => (position = { ...now(), nextSeq, absentToSeq }),
     begin: (pending) => (position = { ...now(), pending }),
     commit: (nextSeq) => (position = { ...now(), nextSeq, pending: undefined }),
   };
