@@ -65,7 +65,7 @@ async function checkReal(disk: Disk, where: string): Promise<void> {
       terminalId: expected('terminalId', `T${i}`),
     };
     for (const kind of ['customerId', 'cardId', 'terminalId'] as const) {
-      for (const [k, value] of (want[kind]).entries()) {
+      for (const [k, value] of want[kind].entries()) {
         const { value: found, bound } = seen[kind]?.[k] as Seen;
         expect(Math.abs(found - value), `${kind} ${i} [${k}] ${found}, ${value}, ${where}`).toBeLessThanOrEqual(
           bound + 1e-9,
