@@ -54,7 +54,7 @@ function fieldsOf(form: string, boundary: string): Map<string, string> {
   for (const part of form.split(`--${boundary}\r\n`).slice(1)) {
     const end = part.indexOf('\r\n\r\n');
     const name = /name="([^"]+)"/.exec(part.slice(0, end))?.[1] ?? '';
-    const value = part.slice(end + 4).replace(`--${boundary}--`, '');
+    const value = part.slice(end + 4).replace(`--${boundary}--\r\n`, '');
     fields.set(name, value.replace(/\r\n$/, ''));
   }
   return fields;
