@@ -2,7 +2,7 @@
  * The AnalyticsStore as the main process sees it: calls to a process of its own that holds the embedded ClickHouse and the
  * sink. While that process is away, calls reject with AnalyticsUnavailable; nothing else happens, and the sink catches up.
  */
-import { AnalyticsUnavailable, InvalidCursor } from '../../pipeline/analyticsErrors.ts';
+import { AnalyticsRefused, AnalyticsUnavailable, InvalidCursor } from '../../pipeline/analyticsErrors.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import { superviseChild } from './childProcess.ts';
 import type {
@@ -47,6 +47,7 @@ interface Waiting {
 
 function errorOf(name: ErrorName, message: string): Error {
   if (name === 'AnalyticsUnavailable') return new AnalyticsUnavailable(message);
+  if (name === 'AnalyticsRefused') return new AnalyticsRefused(message);
   if (name === 'InvalidCursor') return new InvalidCursor(message);
   return name === 'RangeError' ? new RangeError(message) : new Error(message);
 }

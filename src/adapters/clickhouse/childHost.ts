@@ -1,9 +1,10 @@
 /** The analytics process from the inside: answers the main process's calls and runs the sink beside them. */
+import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import type { JournalSource, Sink } from '../../pipeline/sink.ts';
+import type { BlockStore, JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
 import {
   type ChildOptions,
@@ -13,8 +14,8 @@ import {
   type StoreCall,
   type ToChild,
 } from './childProtocol.ts';
-import { openChdb } from './client.ts';
 import { createFeatureNames } from './featureNames.ts';
+import { openServer } from './server.ts';
 import { openSinkPositions } from './sinkPositions.ts';
 import { createClickHouseStore } from './store.ts';
 
@@ -57,18 +58,45 @@ function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
 
 function nameOf(error: unknown): ErrorName {
   const name = error instanceof Error ? error.name : 'Error';
-  return name === 'AnalyticsUnavailable' || name === 'InvalidCursor' || name === 'RangeError' ? name : 'Error';
+  return name === 'AnalyticsUnavailable' ||
+    name === 'AnalyticsRefused' ||
+    name === 'InvalidCursor' ||
+    name === 'RangeError'
+    ? name
+    : 'Error';
 }
 
-/** Opens the store in `dataDir/analytics`, brings it to the newest schema and starts the sink. Rejects when it cannot. */
+interface OpenStore {
+  readonly store: AnalyticsStore & BlockStore;
+  /** Where the sink's positions are: those of another store say nothing about this one. */
+  readonly positionsPath: string;
+}
+
+async function openStore({ dataDir, server }: ChildOptions): Promise<OpenStore> {
+  if (server !== undefined) {
+    const { client, database } = openServer(server);
+    const place = createHash('sha256')
+      .update(`${URL.parse(server.url)?.host}/${database}`)
+      .digest('hex')
+      .slice(0, 16);
+    return {
+      store: createClickHouseStore(client, { database, place: 'server' }),
+      positionsPath: join(dataDir, `sink-${place}.db`),
+    };
+  }
+  const path = join(dataDir, 'analytics');
+  mkdirSync(path, { recursive: true });
+  const { openChdb } = await import('./chdb.ts');
+  return { store: createClickHouseStore(openChdb(path)), positionsPath: join(dataDir, 'sink.db') };
+}
+
+/** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */
 export async function startChildHost(
   options: ChildOptions,
   channel: Channel,
   openSource: OpenSource,
 ): Promise<ChildHost> {
-  const path = join(options.dataDir, 'analytics');
-  mkdirSync(path, { recursive: true });
-  const store = createClickHouseStore(openChdb(path));
+  const { store, positionsPath } = await openStore(options);
   await store.migrate();
 
   const stopping = new AbortController();
@@ -84,7 +112,7 @@ export async function startChildHost(
     let sink: Sink | undefined;
     const opening: Pick<Sink, 'step'> = {
       async step() {
-        positions ??= openSinkPositions(join(options.dataDir, 'sink.db'));
+        positions ??= openSinkPositions(positionsPath);
         source ??= openSource(options.dataDir);
         sink ??= createSink({
           source,

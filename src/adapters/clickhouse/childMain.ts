@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os';
 import { type ChildHost, type OpenSource, startChildHost } from './childHost.ts';
-import { type ChildOptions, describeError, type FromChild, type ToChild } from './childProtocol.ts';
+import { type ChildOptions, describeError, type FromChild, serverVariable, type ToChild } from './childProtocol.ts';
+import type { ServerOptions } from './server.ts';
 
 /** Decisions go first: on a busy machine the reports may be late, not the payments. */
 const niceness = 10;
@@ -23,7 +24,9 @@ export function runAnalyticsChild(openSource: OpenSource): void {
     } catch {
       // Not allowed everywhere; nothing but speed depends on it.
     }
-    const options = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
+    const shown = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
+    const server = process.env[serverVariable];
+    const options = server === undefined ? shown : { ...shown, server: JSON.parse(server) as ServerOptions };
     host = await startChildHost(options, { send }, openSource);
   }
 

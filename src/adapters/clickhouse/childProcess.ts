@@ -1,7 +1,7 @@
 /** Keeps one analytics process running: starts it, watches it, replaces it when it dies, ever later while it keeps dying. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ChildOptions, FromChild, ToChild } from './childProtocol.ts';
+import { type ChildOptions, type FromChild, serverVariable, type ToChild } from './childProtocol.ts';
 
 const restartMsMin = 250;
 const restartMsMax = 15_000;
@@ -36,7 +36,10 @@ export interface SupervisedChild {
 function forkChild(options: ChildOptions, entry: string): ChildProcess {
   const env: NodeJS.ProcessEnv = {};
   for (const name of environmentNames) if (process.env[name] !== undefined) env[name] = process.env[name];
-  return fork(entry, [JSON.stringify(options)], {
+  const { server, ...shown } = options;
+  // Arguments can be read by every user of the machine, an environment by its owner alone.
+  if (server !== undefined) env[serverVariable] = JSON.stringify(server);
+  return fork(entry, [JSON.stringify(shown)], {
     serialization: 'advanced',
     execArgv: ['--disable-warning=ExperimentalWarning', `--max-old-space-size=${heapMegabytes}`],
     env,

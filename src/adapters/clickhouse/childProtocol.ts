@@ -1,13 +1,18 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import type { ServerOptions } from './server.ts';
 
-/** Handed to the process as its one argument, as JSON. */
 export interface ChildOptions {
   /** The data directory: `analytics/`, `sink.db`, `releases/` and the journal are in it. */
   readonly dataDir: string;
   /** Whether the process tails the journal; without it, it only serves the store. */
   readonly sink: boolean;
+  /** The store is this server instead of the embedded engine. Holds a secret. */
+  readonly server?: ServerOptions | undefined;
 }
+
+/** The options as the process gets them: what is no secret as its argument, the server in its environment. */
+export const serverVariable = 'CLICKHOUSE_SERVER';
 
 export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary';
 export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<AnalyticsStore[Method]> };
@@ -33,7 +38,7 @@ export interface SinkReport {
   readonly lastError: string | undefined;
 }
 
-export type ErrorName = 'AnalyticsUnavailable' | 'InvalidCursor' | 'RangeError' | 'Error';
+export type ErrorName = 'AnalyticsUnavailable' | 'AnalyticsRefused' | 'InvalidCursor' | 'RangeError' | 'Error';
 
 export type FromChild =
   | { readonly type: 'ready' }
@@ -50,7 +55,8 @@ const detailCharactersMax = 300;
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return 'an error that is not an Error';
-  const cause = error.name === 'AnalyticsUnavailable' && error.cause instanceof Error ? error.cause : error;
+  const wrapped = error.name === 'AnalyticsUnavailable' || error.name === 'AnalyticsRefused';
+  const cause = wrapped && error.cause instanceof Error ? error.cause : error;
   const { type, code } = cause as { type?: unknown; code?: unknown };
   if (typeof type === 'string' && typeof code === 'string') return `ClickHouse ${type} (${code})`;
   if (/DB::Exception/.test(cause.message)) return `ClickHouse ${cause.name}`;

@@ -1,5 +1,4 @@
-import { type ClickHouseClient, type ClickHouseClientConfigOptions, createClient } from '@clickhouse/client';
-import { createChdbConnection } from 'chdb/connection';
+import type { ClickHouseClient } from '@clickhouse/client';
 
 /** Longest a read may run inside the engine, and the most memory it may take; both end it with an error, not the process. */
 const querySecondsMax = 5;
@@ -11,16 +10,6 @@ const queryThreadsMax = 1;
 const readSettings =
   ` SETTINGS max_execution_time = ${querySecondsMax}, max_memory_usage = ${queryBytesMax}, max_threads = ${queryThreadsMax},` +
   ' output_format_json_quote_64bit_integers = 0';
-
-/**
- * Opens the embedded ClickHouse on a directory. Only in the main thread of a process of its own: the engine ends the
- * process when it is loaded in a worker thread, and takes one directory a process.
- */
-export function openChdb(path: string): ClickHouseClient {
-  const options: ClickHouseClientConfigOptions = {};
-  // Assigned, not written in the literal: chdb has the client's types from the package's other copy of them.
-  return createClient(Object.assign(options, { connection: createChdbConnection({ path }) }));
-}
 
 export type QueryParameters = Readonly<Record<string, string | number | readonly string[]>>;
 

@@ -1,4 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client';
+import { AnalyticsRefused } from '../../pipeline/analyticsErrors.ts';
 import { quoteName, run, select } from './client.ts';
 
 /** Columns that releases may add over time; past it a release is refused rather than the table made unusable. */
@@ -24,7 +25,7 @@ export function createFeatureColumns(
     const added = names.filter((name) => !known?.has(name));
     if (added.length === 0) return;
     if (known.size + added.length > featureColumnsMax) {
-      throw new Error(`decisions would have more than ${featureColumnsMax} columns`);
+      throw new AnalyticsRefused(`decisions would have more than ${featureColumnsMax} columns`);
     }
     const clauses = added.map((name) => `ADD COLUMN IF NOT EXISTS ${quoteName(name)} Nullable(Float64) CODEC(ZSTD(1))`);
     await run(client, `ALTER TABLE ${database}.decisions ${clauses.join(', ')}`);

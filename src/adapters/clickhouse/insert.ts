@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
+import { AnalyticsUnavailable } from '../../pipeline/analyticsErrors.ts';
 import { select } from './client.ts';
 import type { TableRow, TableRows } from './rows.ts';
 
@@ -8,8 +10,9 @@ import type { TableRow, TableRows } from './rows.ts';
 const linesPerPiece = 500;
 /** Rounds of looking for absent rows and inserting them; one is enough unless the engine fails in between. */
 const repairRoundsMax = 3;
-/** Payments asked for in one query when looking for absent rows. */
+/** Payments asked for in one query when looking for absent rows, and the bytes of their ids: a server takes 128 KiB a parameter. */
 const paymentsPerLookup = 2_000;
+const lookupBytesMax = 48 * 1024;
 
 function* pieces(rows: readonly TableRow[]): Generator<string> {
   for (let start = 0; start < rows.length; start += linesPerPiece) {
@@ -44,23 +47,39 @@ export async function insertRows(
       ' FORMAT TabSeparated',
     values: Readable.from(pieces(rows.rows), { objectMode: false }),
   });
-  stream.resume();
-  await new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
+  // An answer that breaks off is no answer: the outcome is not known.
+  await finished(stream.resume());
+}
+
+/** Runs of rows small enough for one lookup each. */
+function* lookups(rows: readonly TableRow[]): Generator<readonly TableRow[]> {
+  let start = 0;
+  let bytes = 0;
+  for (let i = 0; i < rows.length; i += 1) {
+    const idBytes = Buffer.byteLength(rows[i]?.paymentId ?? '') + 3;
+    if (i > start && (bytes + idBytes > lookupBytesMax || i - start >= paymentsPerLookup)) {
+      yield rows.slice(start, i);
+      start = i;
+      bytes = 0;
+    }
+    bytes += idBytes;
+  }
+  if (start < rows.length) yield rows.slice(start);
 }
 
 /** The rows of a block that the table does not hold. Asks by payment, a bounded number at a time. */
 async function missingRows(client: ClickHouseClient, database: string, rows: TableRows): Promise<readonly TableRow[]> {
   const missing: TableRow[] = [];
-  for (let start = 0; start < rows.rows.length; start += paymentsPerLookup) {
-    const chunk = rows.rows.slice(start, start + paymentsPerLookup);
+  for (const chunk of lookups(rows.rows)) {
     const times = chunk.map((row) => row.timeMs);
     const present = await select<{ rowKey: string }>(
       client,
       `SELECT DISTINCT ${rows.keyExpression} AS rowKey FROM ${database}.${rows.table}
-       WHERE paymentId IN {paymentIds:Array(String)}
+       WHERE tenantId IN {tenantIds:Array(String)} AND paymentId IN {paymentIds:Array(String)}
          AND ${rows.timeColumn} >= fromUnixTimestamp64Milli({fromMs:Int64}, 'UTC')
          AND ${rows.timeColumn} <= fromUnixTimestamp64Milli({toMs:Int64}, 'UTC')`,
       {
+        tenantIds: [...new Set(chunk.map((row) => row.tenantId))],
         paymentIds: [...new Set(chunk.map((row) => row.paymentId))],
         fromMs: Math.min(...times),
         toMs: Math.max(...times),
@@ -92,7 +111,7 @@ export async function insertSurely(
     await insertRows(client, database, { ...rows, rows: missing }, `${token}:repair:${round}:${missing.length}`);
   }
   if ((await missingRows(client, database, rows)).length > 0) {
-    throw new Error(`rows of a block stay absent from ${rows.table} after ${repairRoundsMax} repairs`);
+    throw new AnalyticsUnavailable(`rows of a block stay absent from ${rows.table} after ${repairRoundsMax} repairs`);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client';
+import { AnalyticsRefused } from '../../pipeline/analyticsErrors.ts';
 import { run, select } from './client.ts';
 import { type Migration, migrations } from './schema.ts';
 
@@ -25,7 +26,8 @@ export async function migrateDatabase(
   const applied = new Set(rows.map((row) => row.version));
   const newest = all.at(-1)?.version ?? 0;
   for (const version of applied) {
-    if (version > newest) throw new Error(`the analytics database has schema ${version}, this program knows ${newest}`);
+    if (version > newest)
+      throw new AnalyticsRefused(`the analytics database has schema ${version}, this program knows ${newest}`);
   }
   const done: number[] = [];
   for (const migration of all) {

@@ -7,6 +7,7 @@ import { mapField, missing, numberField, numbersField, textField, textsField, ti
 export interface TableRow {
   /** Identifies the row within its table; the same row of a redelivered block has the same key. */
   readonly key: string;
+  readonly tenantId: string;
   readonly paymentId: string;
   /** Milliseconds of the table's time column. */
   readonly timeMs: number;
@@ -152,16 +153,19 @@ export function tableRowsOf(block: AnalyticsBlock): readonly TableRows[] {
     const timeMs = parsed.decidedAtMs;
     decisions.push({
       key: key(tenantId, paymentId),
+      tenantId,
       paymentId,
       timeMs,
       line: decisionLine(parsed, row.featureNames, place, featureColumns.length),
     });
     for (const rule of parsed.decision.rules) {
-      hits.push({ key: key(tenantId, paymentId, rule.id), paymentId, timeMs, line: ruleHitLine(parsed, rule) });
+      const line = ruleHitLine(parsed, rule);
+      hits.push({ key: key(tenantId, paymentId, rule.id), tenantId, paymentId, timeMs, line });
     }
   }
   const labels = block.labels.map((label) => ({
     key: key(label.tenantId, label.paymentId, label.label, label.source, label.labelledAtMs),
+    tenantId: label.tenantId,
     paymentId: label.paymentId,
     timeMs: label.labelledAtMs,
     line: labelLine(label),

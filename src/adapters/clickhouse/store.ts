@@ -1,15 +1,15 @@
 import type { ClickHouseClient } from '@clickhouse/client';
-import { AnalyticsUnavailable, InvalidCursor } from '../../pipeline/analyticsErrors.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import type { BlockStore } from '../../pipeline/sink.ts';
 import { assertDatabaseName, select } from './client.ts';
 import { createFeatureColumns } from './columns.ts';
+import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
 import { insertAbsent, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
 import { summarise } from './summary.ts';
-import { applyTableSettings, embeddedSettings, type TableSettings } from './tableSettings.ts';
+import { applyTableSettings, embeddedSettings, serverSettings } from './tableSettings.ts';
 
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
 
@@ -19,7 +19,7 @@ type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows,
  */
 export function createClickHouseStore(
   client: ClickHouseClient,
-  options: { readonly database?: string; readonly tableSettings?: TableSettings } = {},
+  options: { readonly database?: string; readonly place?: 'embedded' | 'server' } = {},
 ): AnalyticsStore & BlockStore {
   const database = assertDatabaseName(options.database ?? 'holdfast');
   const ensureFeatureColumns = createFeatureColumns(client, database);
@@ -29,35 +29,47 @@ export function createClickHouseStore(
     for (const rows of tableRowsOf(block)) await insertTable(client, database, rows, block.token);
   }
 
-  /** What the engine refuses to read becomes the port's error; the caller's own mistakes stay what they are. */
-  async function reading<Value>(read: Promise<Value>): Promise<Value> {
+  async function telling<Value>(work: () => Promise<Value>): Promise<Value> {
     try {
-      return await read;
+      return await work();
     } catch (error) {
-      if (error instanceof InvalidCursor || error instanceof RangeError) throw error;
-      throw new AnalyticsUnavailable('the analytics store could not answer', { cause: error });
+      throw storeFailure(error);
     }
   }
 
+  /** A read can be asked twice: a socket that the server was just closing must not be seen as a store that is away. */
+  function reading<Value>(read: () => Promise<Value>): Promise<Value> {
+    return telling(async () => {
+      try {
+        return await read();
+      } catch (error) {
+        if (!isLostConnection(error)) throw error;
+        return await read();
+      }
+    });
+  }
+
   return {
-    async migrate() {
-      await migrateDatabase(client, database);
-      await applyTableSettings(client, database, options.tableSettings ?? embeddedSettings);
-    },
-    insertBlock: (block) => insertWith(insertRows, block),
-    insertAgain: (block) => insertWith(insertSurely, block),
-    insertAbsent: (block) => insertWith(insertAbsent, block),
-    async isEmpty() {
-      const rows = await select<{ rows: number }>(
-        client,
-        `SELECT (SELECT count() FROM ${database}.decisions) + (SELECT count() FROM ${database}.labels) AS rows`,
-        {},
-      );
-      return rows[0]?.rows === 0;
-    },
-    findDecisions: (filter) => reading(findDecisions(client, database, filter)),
+    migrate: () =>
+      telling(async () => {
+        await migrateDatabase(client, database);
+        await applyTableSettings(client, database, options.place === 'server' ? serverSettings : embeddedSettings);
+      }),
+    insertBlock: (block) => telling(() => insertWith(insertRows, block)),
+    insertAgain: (block) => telling(() => insertWith(insertSurely, block)),
+    insertAbsent: (block) => telling(() => insertWith(insertAbsent, block)),
+    isEmpty: () =>
+      reading(async () => {
+        const rows = await select<{ rows: number }>(
+          client,
+          `SELECT (SELECT count() FROM ${database}.decisions) + (SELECT count() FROM ${database}.labels) AS rows`,
+          {},
+        );
+        return rows[0]?.rows === 0;
+      }),
+    findDecisions: (filter) => reading(() => findDecisions(client, database, filter)),
     summary: (tenantId, fromMs, toMs, bucketMs) =>
-      reading(summarise(client, database, { tenantId, fromMs, toMs }, bucketMs)),
+      reading(() => summarise(client, database, { tenantId, fromMs, toMs }, bucketMs)),
     close: () => client.close(),
   };
 }
