@@ -81,6 +81,11 @@ export class EventTimeMerge<T extends Timed> {
     return this.#queues.get(partition)?.size ?? 0;
   }
 
+  /** Partitions that ever had entries here. */
+  partitions(): number[] {
+    return [...this.#queues.keys()];
+  }
+
   /** @param entries of one partition, following on those added before. */
   add(entries: readonly T[]): void {
     const first = entries[0];
