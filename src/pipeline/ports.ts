@@ -46,10 +46,15 @@ export interface Commit {
 /** A consumer group's progress may only be moved by the member that holds the partition: see `commit`. */
 export interface Subscription {
   /**
-   * The next messages, in order, of one assigned partition, at most `max`; empty where there were none within `waitMs`.
-   * One call at a time. Rejects with SubscriptionDead when this membership will never deliver again.
+   * The next messages, in order, of one assigned partition not in `skip`, at most `max`; empty where there were none
+   * within `waitMs`. One call at a time. Rejects with SubscriptionDead when this membership will never deliver again.
    */
-  poll(max: number, waitMs: number): Promise<readonly Message[]>;
+  poll(max: number, waitMs: number, skip?: ReadonlySet<number>): Promise<readonly Message[]>;
+  /**
+   * Assigned partitions, of several, with messages in the log that were not polled yet, as far as is known; one of which
+   * nothing is known yet is among them. Empty when the topic has one partition: it has nobody to keep in step with.
+   */
+  behind(): ReadonlySet<number>;
   /**
    * Makes positions durable. A partition that was lost or rewound since its messages were polled is left out (fenced), a
    * position is never moved back. Rejects with LogUnavailable when it is not known to be durable.
@@ -61,6 +66,16 @@ export interface Subscription {
   lag(): Promise<number>;
   /** Leaves the group: its partitions go to the other members. */
   close(): Promise<void>;
+}
+
+/** How far each process of a group is in event time, so that they catch up in step. */
+export interface StepMarks {
+  /**
+   * Says where this process stands (undefined: it is not catching up) and answers where the last of the others does,
+   * undefined when none is catching up. A mark expires when its process no longer says anything. Never rejects: where
+   * marks cannot be exchanged nobody waits.
+   */
+  exchange(placeMs: number | undefined): Promise<number | undefined>;
 }
 
 export interface EventLog {

@@ -3,10 +3,12 @@ import { Payment } from '../domain/payment.ts';
 import { bounds } from './bounds.ts';
 import type { Clock } from './clock.ts';
 import { deadLetterMessage } from './deadletter.ts';
+import { InStepReader } from './inStep.ts';
 import { Item } from './item.ts';
 import { SubscriptionDead } from './logErrors.ts';
 import type { Pipeline } from './pipeline.ts';
-import type { Commit, DecisionStore, EventLog, Message, Subscription } from './ports.ts';
+import type { Commit, DecisionStore, EventLog, Message, StepMarks, Subscription } from './ports.ts';
+import type { Refusal } from './service.ts';
 import { topics } from './ports.ts';
 
 export const streamGroup = 'holdfast-stream';
@@ -22,6 +24,8 @@ export interface StreamOptions {
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   readonly tenantId: string;
+  /** Undefined where no other process reads the topic. */
+  readonly marks?: StepMarks;
   /** The stream goes on by itself: it reads its last messages again. */
   readonly onFailure: (error: unknown) => void;
   /** The stream has ended and will not go on: only a new start helps. */
@@ -29,24 +33,31 @@ export interface StreamOptions {
   readonly onDeadLetter: (code: string) => void;
 }
 
-/** How far one partition is: its next batch follows on these. */
-interface PartitionOrder {
-  /** The newest batch has been counted: the next may be. */
-  enriched: Promise<unknown>;
-  /** The newest batch's decisions are durable: the next one's may become it. */
-  decided: Promise<unknown>;
+/** A message as the stream works on it. */
+interface Entry {
+  readonly partition: number;
+  /** Event time; where it cannot be read, that of the message before. */
+  readonly timeMs: number;
+  readonly message: Message;
+  readonly decoded: Payment | Refusal;
 }
 
 export class StreamConsumer {
   readonly #options: StreamOptions;
   readonly #atomic: boolean;
   readonly #running = new Set<Promise<void>>();
-  #order = new Map<number, PartitionOrder>();
+  /** The newest batch has been counted: the next may be. */
+  #enriched: Promise<unknown> = Promise.resolve();
+  /** The newest batch's decisions are durable: the next one's may become it. */
+  #decided: Promise<unknown> = Promise.resolve();
+  /** By partition, for messages that tell no time. */
+  readonly #lastTimeMs = new Map<number, number>();
   #failed: { readonly error: unknown } | undefined;
   #stopping = false;
   /** Ends the wait that the loop is in. */
   #wake: () => void = () => {};
   #subscription: Subscription | undefined;
+  #reader: InStepReader<Entry> | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(options: StreamOptions) {
@@ -89,24 +100,36 @@ export class StreamConsumer {
 
   /** Reads ahead while earlier batches become durable, until a batch fails or the stream is stopped; then nothing is in flight. */
   async #read(): Promise<void> {
-    const subscription = (this.#subscription ??= await this.#options.log.subscribe(streamGroup, topics.payments));
+    const { log, clock, marks } = this.#options;
+    const subscription = (this.#subscription ??= await log.subscribe(streamGroup, topics.payments));
+    const entryOf = (message: Message): Entry => this.#entryOf(message);
+    const reader = (this.#reader ??= new InStepReader({ subscription, clock, marks, entryOf }));
     try {
       while (!this.#stopping && this.#failed === undefined) {
-        const messages = await this.#poll(subscription);
-        if (messages.length > 0) await this.#take(subscription, messages);
+        const entries = await this.#poll(reader);
+        if (entries.length > 0) await this.#take(subscription, entries);
       }
     } finally {
       await Promise.allSettled(this.#running);
-      await this.#forgetFailure(subscription);
+      await this.#forgetFailure(subscription, reader);
     }
   }
 
   /** What a poll brings after the stop belongs to the next start. */
-  #poll(subscription: Subscription): Promise<readonly Message[]> {
+  #poll(reader: InStepReader<Entry>): Promise<readonly Entry[]> {
     return new Promise((resolve, reject) => {
       this.#wake = () => resolve([]);
-      subscription.poll(bounds.pollMessagesMax, idleWaitMs).then(resolve, reject);
+      reader.next(bounds.pollMessagesMax, idleWaitMs).then(resolve, reject);
     });
+  }
+
+  #entryOf(message: Message): Entry {
+    const { partition } = message;
+    const decoded = this.#options.pipeline.decode(message.value);
+    const known = this.#lastTimeMs.get(partition) ?? this.#options.clock.nowMs();
+    const timeMs = decoded instanceof Payment ? decoded.occurredAtMs : known;
+    this.#lastTimeMs.set(partition, timeMs);
+    return { partition, timeMs, message, decoded };
   }
 
   #pause(): Promise<void> {
@@ -119,25 +142,27 @@ export class StreamConsumer {
     });
   }
 
-  async #forgetFailure(subscription: Subscription): Promise<void> {
+  async #forgetFailure(subscription: Subscription, reader: InStepReader<Entry>): Promise<void> {
     const failed = this.#failed;
     if (failed === undefined) return;
     this.#failed = undefined;
-    this.#order = new Map();
+    this.#enriched = Promise.resolve();
+    this.#decided = Promise.resolve();
+    reader.clear();
     await subscription.rewind();
     throw failed.error;
   }
 
-  /** Starts on a batch; resolves when another may be read. */
-  async #take(subscription: Subscription, messages: readonly Message[]): Promise<void> {
-    const { partition } = messages[0] as Message;
-    const before = this.#order.get(partition) ?? { enriched: Promise.resolve(), decided: Promise.resolve() };
+  /** Starts on a batch; resolves when another may be read. Batches are counted, and become durable, one after another. */
+  async #take(subscription: Subscription, entries: readonly Entry[]): Promise<void> {
+    const before = this.#decided;
     const enriched = Promise.withResolvers<void>();
-    const decided = before.enriched
-      .then(() => this.#decide(messages, before.decided, enriched.resolve))
+    const decided = this.#enriched
+      .then(() => this.#decide(entries, before, enriched.resolve))
       .finally(enriched.resolve);
-    this.#order.set(partition, { enriched: enriched.promise, decided });
-    const committed = decided.then((commit) => (this.#atomic ? undefined : subscription.commit([commit])));
+    this.#enriched = enriched.promise;
+    this.#decided = decided;
+    const committed = decided.then((commits) => (this.#atomic ? undefined : subscription.commit(commits)));
     const tracked: Promise<void> = committed
       .catch((error: unknown) => {
         this.#failed ??= { error };
@@ -147,29 +172,31 @@ export class StreamConsumer {
     if (this.#running.size >= bounds.streamBatchesMax) await Promise.race(this.#running);
   }
 
-  /** @returns the position after the messages, when all their decisions are durable. */
-  async #decide(messages: readonly Message[], previous: Promise<unknown>, onEnriched: () => void): Promise<Commit> {
+  /** @returns the positions after the messages, when all their decisions are durable. */
+  async #decide(
+    entries: readonly Entry[],
+    previous: Promise<unknown>,
+    onEnriched: () => void,
+  ): Promise<readonly Commit[]> {
     const { pipeline, clock, tenantId } = this.#options;
     const receivedAtMs = clock.monotonicMs();
     const items: Item[] = [];
     const origins: Message[] = [];
     const refused: { message: Message; code: string }[] = [];
-    for (const message of messages) {
-      const decoded = pipeline.decode(message.value);
+    for (const { message, decoded } of entries) {
       if (decoded instanceof Payment) {
         items.push(new Item(tenantId, decoded, message.value, receivedAtMs, Number.POSITIVE_INFINITY));
         origins.push(message);
       } else refused.push({ message, code: decoded.code });
     }
     await this.#deadLetter(refused);
-    const { partition, offset } = messages.at(-1) as Message;
-    const commit: Commit = { group: streamGroup, topic: topics.payments, partition, nextOffset: offset + 1 };
+    const commits = commitsAfter(entries);
     let prepared: Promise<void> | undefined;
     const prepare = (): Promise<void> => (prepared ??= this.#beforeRecord(items, origins, previous));
-    await pipeline.decideStreamBatch(tenantId, items, this.#atomic ? [commit] : [], prepare, onEnriched);
+    await pipeline.decideStreamBatch(tenantId, items, this.#atomic ? commits : [], prepare, onEnriched);
     // Where there was nothing to record, nobody asked for it.
     await prepare();
-    return commit;
+    return commits;
   }
 
   /** Positions must not overtake decisions, nor the dead letters of conflicts. */
@@ -191,4 +218,15 @@ export class StreamConsumer {
     );
     for (const { code } of letters) onDeadLetter(code);
   }
+}
+
+function commitsAfter(entries: readonly Entry[]): readonly Commit[] {
+  const next = new Map<number, number>();
+  for (const { message } of entries) next.set(message.partition, message.offset + 1);
+  return [...next].map(([partition, nextOffset]) => ({
+    group: streamGroup,
+    topic: topics.payments,
+    partition,
+    nextOffset,
+  }));
 }

@@ -13,6 +13,8 @@ export interface SubscribedLog {
   leave(member: SqliteSubscription): void;
 }
 
+const nothing: ReadonlySet<number> = new Set();
+
 export class SqliteSubscription implements Subscription {
   readonly group: string;
   readonly topic: Topic;
@@ -29,15 +31,19 @@ export class SqliteSubscription implements Subscription {
     this.topic = topic;
   }
 
-  async poll(max: number, waitMs: number): Promise<readonly Message[]> {
+  async poll(max: number, waitMs: number, skip = nothing): Promise<readonly Message[]> {
     if (this.#closed) throw new SubscriptionDead('the subscription is closed');
     const untilMs = performance.now() + waitMs;
     for (let leftMs = waitMs; ; leftMs = untilMs - performance.now()) {
-      const messages = this.#log.isOwner(this) ? this.#read(max) : [];
+      const messages = this.#log.isOwner(this) && !skip.has(0) ? this.#read(max) : [];
       if (messages.length > 0 || leftMs <= 0) return messages;
       await this.#log.wait(this.topic, leftMs);
       if (this.#isOver()) return [];
     }
+  }
+
+  behind(): ReadonlySet<number> {
+    return nothing;
   }
 
   async commit(commits: readonly Commit[]): Promise<void> {

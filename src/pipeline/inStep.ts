@@ -1,0 +1,113 @@
+/**
+ * Reads the partitions of a topic in step: while there is a backlog, in the order of event time over all partitions that
+ * this process holds, and at most `stepSkewMs` of event time ahead of the slowest other process. Without a backlog
+ * nothing waits for anything.
+ */
+import type { Clock } from './clock.ts';
+import { EventTimeMerge, type Timed } from './eventTimeMerge.ts';
+import type { Message, StepMarks, Subscription } from './ports.ts';
+
+/** How far in event time one process may be ahead of another while both catch up. */
+export const stepSkewMs = 5 * 60_000;
+/** Messages of one partition that are read ahead of the others. */
+export const stepEntriesMax = 1024;
+/** A partition that has messages but does not deliver them holds the others back for so long, and no longer. */
+export const stepStallMs = 5_000;
+/** Pause before the other processes' marks are looked at again. */
+const markPauseMs = 5;
+
+export interface InStepOptions<T extends Timed> {
+  readonly subscription: Subscription;
+  readonly clock: Clock;
+  readonly entryOf: (message: Message) => T;
+  /** Undefined where no other process shares the topic. */
+  readonly marks: StepMarks | undefined;
+}
+
+const nothing: ReadonlySet<number> = new Set();
+
+export class InStepReader<T extends Timed> {
+  readonly #options: InStepOptions<T>;
+  readonly #merge = new EventTimeMerge<T>();
+  /** Since when the reader has waited for a partition that does not deliver. */
+  #stalledSinceMs: number | undefined;
+  #marked = false;
+
+  constructor(options: InStepOptions<T>) {
+    this.#options = options;
+  }
+
+  /** The next entries, at most `max`; empty where there were none within `waitMs`. One call at a time. */
+  async next(max: number, waitMs: number): Promise<readonly T[]> {
+    const { clock } = this.#options;
+    const untilMs = clock.monotonicMs() + waitMs;
+    for (;;) {
+      const entries = await this.#gather(max, untilMs);
+      const leftMs = untilMs - clock.monotonicMs();
+      if (entries.length > 0 || leftMs <= 0) return entries;
+    }
+  }
+
+  /** Forgets what was read and not taken: the subscription was rewound. */
+  clear(): void {
+    this.#merge.clear();
+    this.#stalledSinceMs = undefined;
+  }
+
+  /** As many entries as can be had without waiting; waits, until `untilMs`, only for the first. */
+  async #gather(max: number, untilMs: number): Promise<T[]> {
+    const { clock, subscription } = this.#options;
+    const gathered: T[] = [];
+    const gateMs = await this.#gate();
+    for (;;) {
+      // Live payments wait for nobody's backlog.
+      const untilPlaceMs = subscription.behind().size === 0 ? Number.POSITIVE_INFINITY : gateMs;
+      gathered.push(...this.#merge.take(max - gathered.length, this.#awaited(), untilPlaceMs));
+      if (gathered.length === max) return gathered;
+      const leftMs = untilMs - clock.monotonicMs();
+      const waitMs = gathered.length > 0 || this.#merge.size > 0 ? Math.min(leftMs, markPauseMs) : leftMs;
+      const added = await this.#read(gathered.length > 0 ? 0 : Math.max(0, waitMs));
+      if (!added) return gathered;
+    }
+  }
+
+  async #read(waitMs: number): Promise<boolean> {
+    const { subscription, entryOf, clock } = this.#options;
+    const messages = await subscription.poll(stepEntriesMax, waitMs, this.#full());
+    if (messages.length > 0) {
+      this.#stalledSinceMs = undefined;
+      this.#merge.add(messages.map(entryOf));
+      return true;
+    }
+    const waiting =
+      this.#merge.size > 0 && [...subscription.behind()].some((partition) => this.#merge.lacks(partition));
+    if (!waiting) this.#stalledSinceMs = undefined;
+    else this.#stalledSinceMs ??= clock.monotonicMs();
+    return false;
+  }
+
+  /** Partitions that must deliver before the others may go on. */
+  #awaited(): ReadonlySet<number> {
+    const { subscription, clock } = this.#options;
+    const stalled = this.#stalledSinceMs !== undefined && clock.monotonicMs() - this.#stalledSinceMs > stepStallMs;
+    return stalled ? nothing : subscription.behind();
+  }
+
+  #full(): ReadonlySet<number> {
+    return new Set(this.#merge.partitions().filter((partition) => this.#merge.waiting(partition) >= stepEntriesMax));
+  }
+
+  /** Until which event time this process may go on now. */
+  async #gate(): Promise<number> {
+    const { marks, subscription } = this.#options;
+    if (marks === undefined) return Number.POSITIVE_INFINITY;
+    const catchingUp = subscription.behind().size > 0 || this.#merge.size > 0;
+    if (!catchingUp && !this.#marked) return Number.POSITIVE_INFINITY;
+    this.#marked = catchingUp;
+    const lowestMs = await marks.exchange(catchingUp ? this.#merge.nextPlaceMs() : undefined);
+    // Live payments wait for nobody's backlog.
+    return lowestMs === undefined || subscription.behind().size === 0
+      ? Number.POSITIVE_INFINITY
+      : lowestMs + stepSkewMs;
+  }
+}
