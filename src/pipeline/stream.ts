@@ -1,5 +1,6 @@
 /** Consumes the payments topic: every message ends as a durable decision or as a dead letter, then its offset moves. */
 import { Payment } from '../domain/payment.ts';
+import type { Refusal } from '../domain/refusal.ts';
 import { bounds } from './bounds.ts';
 import type { Clock } from './clock.ts';
 import { deadLetterMessage } from './deadletter.ts';
@@ -8,7 +9,6 @@ import { Item } from './item.ts';
 import { SubscriptionDead } from './logErrors.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Commit, DecisionStore, EventLog, Message, StepMarks, Subscription } from './ports.ts';
-import type { Refusal } from './service.ts';
 import { topics } from './ports.ts';
 
 export const streamGroup = 'holdfast-stream';

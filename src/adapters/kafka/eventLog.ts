@@ -1,5 +1,6 @@
 /** Topics in Kafka, by kafkajs. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import { Partitioners } from 'kafkajs';
 
@@ -35,6 +36,10 @@ const partitionsDefault: Readonly<Record<Topic, number>> = {
 const outOfRangeMessage = 'Offset out of range, resetting to default offset';
 const readMessagesMax = 1000;
 const acksOfAllReplicas = -1;
+
+/** An answer of a broker that another time may be another. */
+const isMatterOfTime = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'KafkaJSProtocolError' && 'retriable' in error && error.retriable === true;
 
 export class KafkaEventLog implements EventLog {
   readonly #options: KafkaLogOptions;
@@ -90,7 +95,7 @@ export class KafkaEventLog implements EventLog {
       groupName,
       topicName,
       stallMsMax,
-      lag: () => this.#lag(groupName, topicName),
+      lag: () => this.#lagOf(groupName, topicName),
       onOffsetOutOfRange: (partition, from, to) => onOffsetOutOfRange?.(topic, partition, from, to),
     });
     await subscription.start();
@@ -193,26 +198,41 @@ export class KafkaEventLog implements EventLog {
     return new Map(held.map(({ partition, high }) => [partition, Number(high)]));
   }
 
-  async #lag(groupName: string, topicName: string): Promise<number> {
+  /** By partition, messages after the group's positions. */
+  async #lagOf(groupName: string, topicName: string): Promise<ReadonlyMap<number, number>> {
     return this.#withAdmin(async (admin) => {
       const ends = await admin.fetchTopicOffsets(topicName);
       const [positions] = await admin.fetchOffsets({ groupId: groupName, topics: [topicName] });
       const next = new Map(positions?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-      return ends.reduce((sum, { partition, low, high }) => {
-        return sum + Math.max(0, Number(high) - Math.max(Number(low), next.get(partition) ?? 0));
-      }, 0);
+      return new Map(
+        ends.map(({ partition, low, high }) => [
+          partition,
+          Math.max(0, Number(high) - Math.max(Number(low), next.get(partition) ?? 0)),
+        ]),
+      );
     });
   }
 
-  /** One connection for all questions; after a failure the next question makes a new one. */
+  /**
+   * One connection for all questions; after a failure the next question makes a new one. What Kafka says is a matter of time
+   * (a topic just made has no leader yet, which kafkajs does not ask again for everywhere) is asked again.
+   */
   async #withAdmin<T>(ask: (admin: Admin) => Promise<T>): Promise<T> {
-    const connecting = (this.#admin ??= this.#connectAdmin());
-    try {
-      return await ask(await connecting);
-    } catch (error) {
-      if (this.#admin === connecting) this.#admin = undefined;
-      void connecting.then((admin) => admin.disconnect()).catch(() => {});
-      throw unavailable('Kafka does not answer', error);
+    let pauseMs = kafkaBounds.retryPauseMs;
+    for (let attempt = 0; ; attempt++) {
+      const connecting = (this.#admin ??= this.#connectAdmin());
+      try {
+        return await ask(await connecting);
+      } catch (error) {
+        if (isMatterOfTime(error) && attempt < kafkaBounds.retriesMax) {
+          await sleep(pauseMs);
+          pauseMs = Math.min(2 * pauseMs, kafkaBounds.retryPauseMsMax);
+          continue;
+        }
+        if (this.#admin === connecting) this.#admin = undefined;
+        void connecting.then((admin) => admin.disconnect()).catch(() => {});
+        throw unavailable('Kafka does not answer', error);
+      }
     }
   }
 

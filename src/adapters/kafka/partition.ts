@@ -16,6 +16,10 @@ export class HeldPartition {
   #seeking = false;
   /** The broker no longer has `next`: the next fetch may begin elsewhere. */
   #outOfRange = false;
+  /** The offset after the newest message in the log, as of the last fetch. */
+  #end = 0;
+  /** It was found to have nothing to read; otherwise, before the first fetch, nothing is known. */
+  #caughtUp = false;
   paused = false;
 
   constructor(partition: number) {
@@ -28,6 +32,17 @@ export class HeldPartition {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Has messages that were not handed out, as far as is known. */
+  get behind(): boolean {
+    if (this.size > 0) return true;
+    return this.#next === undefined ? !this.#caughtUp : this.#seeking || this.#next < this.#end;
+  }
+
+  /** Nobody has fetched from it, and there is nothing to fetch. */
+  caughtUp(): void {
+    this.#caughtUp = true;
   }
 
   get next(): number | undefined {
@@ -54,8 +69,12 @@ export class HeldPartition {
     this.#handedTo = 0;
   }
 
-  /** Takes in messages of one fetch, without those it has; `fetchedTo` is the offset after its last one, message or not. */
-  take(messages: readonly Message[], fetchedTo: number): void {
+  /**
+   * Takes in messages of one fetch, without those it has; `fetchedTo` is the offset after its last one, message or not,
+   * `end` the one after the newest in the log.
+   */
+  take(messages: readonly Message[], fetchedTo: number, end: number): void {
+    this.#end = end;
     this.#seeking = false;
     this.#outOfRange = false;
     const next = this.#next ?? 0;

@@ -19,7 +19,8 @@ export interface SubscriptionOptions {
   /** Their names in Kafka. */
   readonly groupName: string;
   readonly topicName: string;
-  readonly lag: () => Promise<number>;
+  /** By partition, messages after the group's positions. */
+  readonly lag: () => Promise<ReadonlyMap<number, number>>;
   /** Messages were deleted before they were read: `from` was to come next, `to` is the oldest that is left. */
   readonly onOffsetOutOfRange: (partition: number, from: number | undefined, to: number) => void;
   readonly stallMsMax: number;
@@ -33,6 +34,8 @@ function messageOf(partition: number, message: Batch['messages'][number]): Messa
   const value = message.value ?? Buffer.alloc(0);
   return { partition, offset: Number(message.offset), key: message.key?.toString() ?? '', value };
 }
+
+const none: ReadonlySet<number> = new Set();
 
 export class KafkaSubscription implements Subscription {
   readonly #options: SubscriptionOptions;
@@ -91,11 +94,11 @@ export class KafkaSubscription implements Subscription {
     }
   }
 
-  async poll(max: number, waitMs: number): Promise<readonly Message[]> {
+  async poll(max: number, waitMs: number, skip = none): Promise<readonly Message[]> {
     const untilMs = performance.now() + waitMs;
     for (let leftMs = waitMs; ; leftMs = untilMs - performance.now()) {
       if (this.#dead !== undefined) throw this.#dead;
-      const messages = this.#hand(max);
+      const messages = this.#hand(max, skip);
       if (messages.length > 0 || leftMs <= 0) return messages;
       await this.#wait(leftMs);
       if (this.#closing !== undefined) return [];
@@ -125,8 +128,14 @@ export class KafkaSubscription implements Subscription {
     }
   }
 
-  lag(): Promise<number> {
-    return this.#options.lag();
+  async lag(): Promise<number> {
+    return [...(await this.#options.lag()).values()].reduce((sum, messages) => sum + messages, 0);
+  }
+
+  behind(): ReadonlySet<number> {
+    const behind = new Set<number>();
+    for (const held of this.#held.values()) if (held.behind) behind.add(held.partition);
+    return behind;
   }
 
   close(): Promise<void> {
@@ -184,7 +193,8 @@ export class KafkaSubscription implements Subscription {
     });
     // Batches without any message are not handed to `eachBatch`, and move the position all the same.
     this.#consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0) this.#held.get(payload.partition)?.take([], Number(payload.lastOffset) + 1);
+      if (payload.batchSize === 0)
+        this.#held.get(payload.partition)?.take([], Number(payload.lastOffset) + 1, Number(payload.highWatermark));
     });
   }
 
@@ -202,6 +212,15 @@ export class KafkaSubscription implements Subscription {
       } else this.#seek(held, held.reseek());
     }
     this.#commits.joined();
+    void this.#findCaughtUp();
+  }
+
+  /** A partition without anything to read never shows up in a fetch. */
+  async #findCaughtUp(): Promise<void> {
+    // Not known is not caught up: the others then wait for a fetch of it, for as long as a reader does wait.
+    const lag = await this.#options.lag().catch(() => new Map<number, number>());
+    for (const [partition, messages] of lag) if (messages === 0) this.#held.get(partition)?.caughtUp();
+    this.#wake();
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {
@@ -219,7 +238,7 @@ export class KafkaSubscription implements Subscription {
       held.restart(from);
     }
     const messages = batch.messages.map((message) => messageOf(batch.partition, message));
-    held.take(messages, Number(batch.lastOffset()) + 1);
+    held.take(messages, Number(batch.lastOffset()) + 1, Number(batch.highWatermark));
     const last = batch.messages.at(-1);
     if (last !== undefined) payload.resolveOffset(last.offset);
     this.#pauseOrResume(held);
@@ -227,11 +246,11 @@ export class KafkaSubscription implements Subscription {
   }
 
   /** Partitions take turns, so that a full one does not hold back the others. */
-  #hand(max: number): Message[] {
+  #hand(max: number, skip: ReadonlySet<number>): Message[] {
     const held = [...this.#held.values()];
     for (let i = 0; i < held.length; i++) {
       const one = held[(this.#turn + i) % held.length] as HeldPartition;
-      if (one.size === 0) continue;
+      if (one.size === 0 || skip.has(one.partition)) continue;
       this.#turn = (this.#turn + i + 1) % held.length;
       const messages = one.hand(max);
       this.#pauseOrResume(one);
