@@ -188,6 +188,11 @@ export class KafkaEventLog implements EventLog {
         topics: absent.map((topic) => ({ topic: this.#nameOf(topic), numPartitions: partitions[topic] })),
       });
     });
+    // The client's wait for leaders ends before they lead. A send to such a partition fails, is repeated with what it held
+    // for others, and those have it twice.
+    await this.#withAdmin((admin) =>
+      Promise.all(Object.values(topics).map((topic) => admin.fetchTopicOffsets(this.#nameOf(topic)))),
+    );
   }
 
   /** The offset after the newest message of each partition that has one. */
@@ -218,7 +223,7 @@ export class KafkaEventLog implements EventLog {
    * (a topic just made has no leader yet, which kafkajs does not ask again for everywhere) is asked again.
    */
   async #withAdmin<T>(ask: (admin: Admin) => Promise<T>): Promise<T> {
-    let pauseMs = kafkaBounds.retryPauseMs;
+    let pauseMs: number = kafkaBounds.retryPauseMs;
     for (let attempt = 0; ; attempt++) {
       const connecting = (this.#admin ??= this.#connectAdmin());
       try {
