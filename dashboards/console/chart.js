@@ -4,7 +4,8 @@ import { compact, count, tick } from './format.js';
 
 const height = 200;
 const widthMin = 240;
-const left = 44;
+/** Room for `20,000` in the axis's letters. */
+const left = 56;
 const bottom = 22;
 const top = 8;
 const gridLines = 2;

@@ -72,6 +72,17 @@ function stopWithParent(): void {
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 }
 
+/** Commands that run until they are stopped. */
+const roles: ReadonlySet<string> = new Set(['up', 'serve', 'stream', 'sink', 'ledger']);
+
+/** `holdfast … | head`: whoever read our output has enough. A role goes on without; a command has nothing left to do. */
+function outliveReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (!roles.has(process.argv[2] ?? '')) process.exit(exitCodes.done);
+  });
+}
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommandError) {
     process.stderr.write(`${error.message}\n`);
@@ -84,6 +95,7 @@ function exitCodeOf(error: unknown): number {
 }
 
 stopWithParent();
+outliveReader();
 try {
   const program = await buildProgram(process.argv.slice(2).find((argument) => !argument.startsWith('-')));
   await program.parseAsync();

@@ -1,21 +1,14 @@
 /** `holdfast release build|show|diff`: releases as files and as content-addressed bundles. */
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { loadEnvironment } from '../config/env.ts';
 import type { ReleaseBundle } from '../releases/bundle.ts';
 import { diffReleases } from '../releases/diff.ts';
-import { ReleaseStore, readReleaseDirectory } from '../releases/store.ts';
+import { ReleaseStore } from '../releases/store.ts';
+import { releaseFailure, releaseNamed } from './releaseNamed.ts';
 
 const store = (): ReleaseStore => new ReleaseStore(loadEnvironment().dataDir);
 
-/** A release named by its id, by an unambiguous beginning of it, or by a directory to build it from. */
-async function bundleOf(name: string): Promise<ReleaseBundle> {
-  if (!/^[0-9a-f]{6,64}$/.test(name)) return readReleaseDirectory(resolve(name));
-  const releases = store();
-  const matches = releases.ids().filter((id) => id.startsWith(name));
-  if (matches.length !== 1) throw new Error(`${matches.length} releases begin with ${name}: give more digits`);
-  return releases.read(matches[0] as string).bundle;
-}
+const bundleOf = (name: string): Promise<ReleaseBundle> => releaseNamed(name, loadEnvironment().dataDir);
 
 function print(json: boolean, document: unknown, text: string): void {
   process.stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : `${text}\n`);
@@ -31,7 +24,12 @@ function buildCommand(): Command {
     .description('check and compile a release directory and keep its bundle in the data directory')
     .option('--json', 'one JSON document on stdout', false)
     .action(async (directory: string, options: { json: boolean }) => {
-      const release = await store().add(await readReleaseDirectory(resolve(directory)));
+      const bundle = await bundleOf(directory);
+      const release = await store()
+        .add(bundle)
+        .catch((error: unknown) => {
+          throw releaseFailure(error);
+        });
       const summary = {
         id: release.id,
         features: release.features.names.length,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { failed, wrongUsage } from '../config/exit.ts';
+import { lintFeatures } from '../features/lint.ts';
 import { compileFeatures } from '../features/program.ts';
 import { type RuleCasesReport, runRuleCases } from '../rules/cases.ts';
 import { lintRules } from '../rules/lint.ts';
@@ -31,9 +32,14 @@ function readParts(directory: string): Parts {
   if (listProblems.length > 0) {
     throw failed(listProblems.map(({ pointer, message }) => `lists.json ${pointer}: ${message}`).join('\n'));
   }
+  const features = readJson(join(directory, 'features.json'));
+  const featureLint = lintFeatures(features);
+  if (!featureLint.ok) {
+    throw failed(featureLint.problems.map(({ pointer, message }) => `features.json ${pointer}: ${message}`).join('\n'));
+  }
   return {
     rules: readJson(join(directory, 'rules.json')),
-    features: compileFeatures(readJson(join(directory, 'features.json'))).names,
+    features: compileFeatures(features).names,
     lists: compileLists(lists),
   };
 }
@@ -47,9 +53,7 @@ function lint(directory: string, options: { json: boolean }): void {
   const problems = lintRules(rules, { features, lists: [...lists.keys()] });
   const count = Array.isArray(rules) ? rules.length : 0;
   const text =
-    problems.length === 0
-      ? `${count} rules, nothing wrong`
-      : problems.map(({ pointer, message }) => `${pointer}: ${message}`).join('\n');
+    problems.length === 0 ? `${count} rules, nothing wrong` : problems.map(({ message }) => message).join('\n');
   print(options.json, { rules: count, problems }, text);
   if (problems.length > 0) process.exitCode = failed('').exitCode;
 }

@@ -1,5 +1,4 @@
 /** `holdfast up`: everything in one process tree, embedded, with simulated payments unless they are not wanted. */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Command } from 'commander';
@@ -11,8 +10,7 @@ import type { Environment } from '../config/env.ts';
 import { loadEmbeddedEnvironment } from '../config/env.ts';
 import { failed, wrongUsage } from '../config/exit.ts';
 import { productVersion } from '../config/version.ts';
-import type { ReleaseBundle } from '../releases/bundle.ts';
-import { readReleaseDirectory, ReleaseStore } from '../releases/store.ts';
+import { releaseFailure, releaseNamed } from './releaseNamed.ts';
 import { startDemo } from './up/demo.ts';
 import { openKeys } from './up/keys.ts';
 import type { Keys } from './up/keys.ts';
@@ -31,18 +29,13 @@ interface UpOptions {
   readonly release: string;
 }
 
-async function bundleOf(name: string, dataDirectory: string): Promise<ReleaseBundle> {
-  if (existsSync(resolve(name))) return readReleaseDirectory(resolve(name));
-  return new ReleaseStore(dataDirectory).read(name).bundle;
-}
-
 /** Sentences instead of stack traces for what a user can cause. */
 function startFailure(error: unknown): unknown {
   if (error instanceof DataDirectoryInUse || error instanceof SchemaTooNew) return failed(error.message);
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
     return wrongUsage('The port is in use: stop the other program, or set HOLDFAST_PORT to a free one (0 takes any).');
   }
-  return error;
+  return releaseFailure(error);
 }
 
 function greet(address: string, environment: Environment, { madeKey }: Keys, demo: boolean): void {
@@ -103,7 +96,7 @@ async function up(options: UpOptions): Promise<void> {
   const environment = loadEmbeddedEnvironment();
   const logger = pino({ level: environment.logLevel }, pino.destination(2));
   try {
-    const bundle = await bundleOf(options.release, environment.dataDir);
+    const bundle = await releaseNamed(options.release, environment.dataDir);
     const system = await startSystem({ dataDirectory: environment.dataDir, bundle, logger });
     const keys = openKeys(environment.dataDir, environment.bootstrapKey);
     const stop = await start(system, environment, keys, logger, options.demo).catch(async (error: unknown) => {

@@ -1,8 +1,10 @@
 /** A bundle, checked and compiled into what the pipeline runs. */
 import type { FrameLayout } from '../features/frame.ts';
-import { compileFeatures } from '../features/program.ts';
+import { compileFeatures, FeatureDefinitionError } from '../features/program.ts';
 import type { FeatureProgram } from '../features/types.ts';
 import { bindModel } from '../models/bind.ts';
+import { ModelError } from '../models/errors.ts';
+import { checkInputs } from '../models/inputs.ts';
 import type { BoundModel } from '../models/types.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import { lintPolicy } from '../policy/lint.ts';
@@ -15,8 +17,8 @@ import { collectColumnNeeds } from '../rules/needs.ts';
 import type { CompiledRules } from '../rules/types.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
-import type { FillFrame } from './fill.ts';
-import { compileFill } from './fill.ts';
+import type { FillFrame, ListMembers } from './fill.ts';
+import { compileFill, isNumericColumn } from './fill.ts';
 
 export interface CompiledRelease {
   readonly id: string;
@@ -60,14 +62,38 @@ function refuse(problems: readonly string[]): void {
   if (problems.length > 0) throw new ReleaseRefused(problems);
 }
 
+/** What a part says against itself, as the release's refusal. */
+function refusalOf(error: unknown): unknown {
+  if (error instanceof FeatureDefinitionError) return new ReleaseRefused([`features ${error.message}`]);
+  return error instanceof ModelError ? new ReleaseRefused([`model: ${error.message}`]) : error;
+}
+
+/** Model inputs that no payment has. @throws ModelError where the card lists none. */
+function unknownInputs({ model }: ReleaseBundle, features: FeatureProgram, lists: ListMembers): string[] {
+  if (model === null) return [];
+  const known = new Set(features.names);
+  return checkInputs(model.card)
+    .filter(({ fact }) => !known.has(fact) && !isNumericColumn(fact, lists))
+    .map(({ fact }) => `model: its input ${JSON.stringify(fact)} is not a numeric fact of this release`);
+}
+
 /** @throws ReleaseRefused with the problems found. */
 export async function compileRelease(bundle: ReleaseBundle): Promise<CompiledRelease> {
+  try {
+    return await compileParts(bundle);
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+async function compileParts(bundle: ReleaseBundle): Promise<CompiledRelease> {
   const features = compileFeatures(bundle.features);
   refuse(lintLists(bundle.lists).map(({ pointer, message }) => `lists ${pointer}: ${message}`));
   const members = compileLists(bundle.lists);
   const ruleProblems = lintRules(bundle.rules, { features: features.names, lists: [...members.keys()] });
   refuse(ruleProblems.map(({ message }) => message));
   refuse(lintPolicy(bundle.policy, members).map(({ pointer, message }) => `policy ${pointer}: ${message}`));
+  refuse(unknownInputs(bundle, features, members));
   const layout = layoutOf(bundle, features);
   return {
     id: releaseId(bundle),

@@ -76,6 +76,13 @@ function numberOf(name: string, lists: ListMembers): NumberOf | undefined {
   return (payment) => numericAttribute(valueOf(payment));
 }
 
+/** Whether a payment has a number of this name by itself: features, and the model's own answer, aside. */
+export function isNumericColumn(name: string, lists: ListMembers): boolean {
+  const list = parseListColumn(name);
+  if (list === undefined) return numberOf(name, lists) !== undefined;
+  return paymentTexts.has(list.field) && lists.has(list.list);
+}
+
 function fillNumbers(column: number, valueOf: NumberOf): ColumnFill {
   return (frame, payments) => {
     const values = frame.numbers[column] as Float64Array;

@@ -7,6 +7,18 @@ import { makeItem, makeWorld, respondFrom, type World } from './stubData.ts';
 
 const timeoutMs = 60_000;
 
+/** Texts of elements that reach beyond the card or the picture that they are in; what scrolls by itself may. */
+const outsideProgram = `[...document.querySelectorAll('.part, svg')].flatMap((box) => {
+  const { left, right } = box.getBoundingClientRect();
+  return [...box.querySelectorAll('*')]
+    .filter((node) => node.closest('.scroll, pre') === null)
+    .filter((node) => {
+      const own = node.getBoundingClientRect();
+      return own.width > 0 && (own.right > right + 1 || own.left < left - 1);
+    })
+    .map((node) => node.textContent.slice(0, 60));
+})`;
+
 describe.skipIf(!browserRequirement.met)('console', { timeout: timeoutMs }, () => {
   let browser: Browser;
   let api: StubApi;
@@ -224,6 +236,8 @@ describe.skipIf(!browserRequirement.met)('console', { timeout: timeoutMs }, () =
         expect(await lowContrast(page)).toEqual([]);
         const drawer = page.locator('#detail-body');
         expect(await drawer.evaluate((node) => node.scrollWidth - node.clientWidth)).toBeLessThanOrEqual(0);
+        // Nothing sticks out of its card either, or of a chart's picture.
+        expect(await page.evaluate<string[]>(outsideProgram)).toEqual([]);
       });
     }
   }

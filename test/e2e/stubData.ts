@@ -20,6 +20,13 @@ const ruleTexts: readonly (readonly [string, string])[] = [
   ['R-024', 'Terminal with 3 confirmed frauds in the last 7 days'],
 ];
 
+/** Names of features have no place to break, and are longer than a phone is wide. */
+const modelReason = {
+  code: 'M-001',
+  text: 'The model sees a fraud probability of 93%, most of all for counterpartyAccount+customer.distinct.merchantCategoryCode.30d.delay7d',
+  weight: 0.837,
+};
+
 export function makeItem(index: number, decidedAtMs: number): StubItem {
   const random = seededRandom(index * 7919);
   const action = random() < 0.25 ? 'hold' : 'allow';
@@ -32,7 +39,10 @@ export function makeItem(index: number, decidedAtMs: number): StubItem {
     tenantId: 'default',
     action,
     score,
-    reasons: fired.map(([code, text]) => ({ code, text: index % 5 === 0 ? `${text} ${hostile}` : text, weight: 0.4 })),
+    reasons: [
+      ...fired.map(([code, text]) => ({ code, text: index % 5 === 0 ? `${text} ${hostile}` : text, weight: 0.4 })),
+      ...(action === 'hold' ? [modelReason] : []),
+    ],
     rules: fired.map(([id]) => ({ id, version: 3 })),
     model: index % 9 === 0 ? null : { id: 'handbook-mlp', version: 'c0ffee'.repeat(10) + 'abcd', probability: score },
     releaseId: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',

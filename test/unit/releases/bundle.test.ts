@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Compile } from 'typebox/compile';
+import type { ReleaseBundle } from '../../../src/releases/bundle.ts';
 import { releaseId } from '../../../src/releases/bundle.ts';
 import { compileRelease, ReleaseRefused } from '../../../src/releases/compile.ts';
 import { diffReleases } from '../../../src/releases/diff.ts';
@@ -52,6 +53,30 @@ describe('a release', () => {
     const refusal = compileRelease({ ...bundle, rules });
     await expect(refusal).rejects.toThrow(ReleaseRefused);
     await expect(refusal).rejects.toThrow(/nonsense/);
+  });
+
+  it('is refused with a problem, never with a crash, where its features or its model do not fit', async () => {
+    const { model } = bundle;
+    if (model === null) throw new Error('the default release has a model');
+    const [first, ...inputs] = model.card.inputs;
+    if (first === undefined) throw new Error('the default model has inputs');
+    const withInputs = (list: unknown) => ({
+      ...bundle,
+      model: { ...model, card: { ...model.card, inputs: list as typeof inputs } },
+    });
+    const misfits: readonly [ReleaseBundle, RegExp][] = [
+      [{ ...bundle, features: { version: 9 } }, /features [^]*version/],
+      [withInputs([{ ...first, fact: 'nope' }, ...inputs]), /model: its input "nope"/],
+      [withInputs([{ ...first, fact: 'inList:nope' }, ...inputs]), /model: its input/],
+      [withInputs(inputs), /model: /],
+      [withInputs('x'), /model: /],
+      [{ ...bundle, model: { ...model, weightData: '' } }, /model: /],
+    ];
+    for (const [misfit, message] of misfits) {
+      const refusal = compileRelease(misfit);
+      await expect(refusal).rejects.toThrow(ReleaseRefused);
+      await expect(refusal).rejects.toThrow(message);
+    }
   });
 
   it('differs from another by named rules, lists and policy parts', () => {
