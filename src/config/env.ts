@@ -106,7 +106,10 @@ function read(source: NodeJS.ProcessEnv, problems: string[]): EnvironmentVariabl
     const value = name === 'HOLDFAST_PORT' && /^\d{1,5}$/.test(text) ? Number(text) : text;
     if (Value.Check(schema, value)) values[name] = value;
     else {
-      const seen = secretNames.has(name) || text.includes('@') ? 'its value (not shown: it may hold a secret)' : JSON.stringify(text);
+      const seen =
+        secretNames.has(name) || text.includes('@')
+          ? 'its value (not shown: it may hold a secret)'
+          : JSON.stringify(text);
       problems.push(`${name} must be ${expectation(name)}, but ${seen} is not.`);
     }
   }
