@@ -37,6 +37,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./rules.ts')).rulesCommand(),
   },
   {
+    name: 'deadletter',
+    about: 'list the messages that could not be decided, and put them on their topic again',
+    load: async () => (await import('./deadletter.ts')).deadletterCommand(),
+  },
+  {
     name: 'doctor',
     about: 'check everything that Holdfast needs, and say what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand(),

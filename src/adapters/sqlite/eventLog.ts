@@ -10,9 +10,6 @@ import type { JournalReader } from './reader.ts';
 import type { SubscribedLog } from './subscription.ts';
 import { SqliteSubscription } from './subscription.ts';
 
-/** Messages that `read` takes at once. */
-const pageMessagesMax = 1000;
-
 export class SqliteEventLog implements EventLog {
   /** The decisions are in the same database. */
   readonly atomicWith: DecisionStore;
@@ -66,15 +63,7 @@ export class SqliteEventLog implements EventLog {
   }
 
   async *read(topic: Topic): AsyncGenerator<readonly Message[]> {
-    let left = this.#reader.messagesFrom(topic, 0);
-    for (let from = 0; left > 0; ) {
-      const page = this.#reader.messages(topic, from, Math.min(left, pageMessagesMax));
-      const last = page.at(-1);
-      if (last === undefined) return;
-      left -= page.length;
-      from = last.offset + 1;
-      yield page;
-    }
+    yield* this.#reader.pages(topic);
   }
 
   /** Closes the whole directory: topics and decisions are one database. */

@@ -11,6 +11,9 @@ import { readChunk } from './logChunk.ts';
 
 type TenantLabel = Label & { readonly tenantId: string };
 
+/** Messages that `pages` reads at once. */
+const pageMessagesMax = 1000;
+
 /** The chunk a topic was last read from: a poll usually goes on where the one before ended. */
 interface CachedChunk {
   readonly first: number;
@@ -122,6 +125,19 @@ export class JournalReader implements JournalSource {
       const value = row.record as Uint8Array;
       return { partition: 0, offset: row.seq as number, key: decodeRecord(value).paymentId, value };
     });
+  }
+
+  /** All messages that are in the topic now, in order. */
+  *pages(topic: Topic): Generator<readonly Message[]> {
+    let left = this.messagesFrom(topic, 0);
+    for (let from = 0; left > 0; ) {
+      const page = this.messages(topic, from, Math.min(left, pageMessagesMax));
+      const last = page.at(-1);
+      if (last === undefined) return;
+      left -= page.length;
+      from = last.offset + 1;
+      yield page;
+    }
   }
 
   /** Messages of the topic at `offset` or after it. */
