@@ -1,5 +1,5 @@
 /** Entities in Redis: append to many and read them, change one. No waiting for a better day: see velocity.ts for that. */
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Payment } from '../../domain/payment.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
@@ -26,6 +26,8 @@ const changeTriesMax = 8;
 const lateDayMs = 86_400_000;
 const marginMs = lateDayMs;
 const generations = 4294967296;
+/** Odd: every generation comes once before one comes again. */
+const seedStep = 0x9e3779b1;
 
 export interface EntityStoreOptions {
   readonly program: FeatureProgram;
@@ -61,6 +63,8 @@ export class EntityStore {
   readonly #facts: PaymentFacts[] = [];
   readonly #compacting = new Set<string>();
   #compactionsFailed = 0;
+  /** Different for every entity that is made: one that expired and came back is not taken for what it was. */
+  #seed = randomInt(generations);
   #epoch = 0;
 
   constructor({ program, connection, copiesBytesMax, lifetimeMs }: EntityStoreOptions) {
@@ -84,9 +88,22 @@ export class EntityStore {
 
   /** Appends the payments to their entities; with a target, writes the features of each entity kind it has. */
   async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<void> {
-    const works = this.#worksOf(tenantId, payments);
-    const calls = this.#callsOf([...works.values()]);
-    await allOf(calls.map((call) => this.#send(call, target)));
+    const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
+    const seed = this.#nextSeed();
+    const requests = calls.map((works) => {
+      return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
+    });
+    const epoch = this.#epoch;
+    await this.#connection.runAll(
+      appendScript,
+      calls.map((works, i) => {
+        return { keys: works.map(({ key }) => key), args: [this.#plansBytes, requests[i] as Buffer, seed] };
+      }),
+      (reply, i) => {
+        if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
+        this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target);
+      },
+    );
   }
 
   /**
@@ -126,6 +143,13 @@ export class EntityStore {
       if (await this.#replace(key, planIndex, copy)) return;
     }
     throw new RedisUnavailable('busy', 'an entity is rewritten all the time');
+  }
+
+  #nextSeed(): Buffer {
+    this.#seed = (this.#seed + seedStep) % generations;
+    const seed = Buffer.allocUnsafe(generationBytes);
+    seed.writeUInt32LE(this.#seed, 0);
+    return seed;
   }
 
   #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
@@ -169,14 +193,8 @@ export class EntityStore {
     return calls;
   }
 
-  async #send(works: readonly KeyWork[], target: Target | undefined): Promise<void> {
-    const request = encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
-    const keys = works.map(({ key }) => key);
-    const seed = randomBytes(generationBytes);
-    const epoch = this.#epoch;
-    const reply = await this.#connection.run(appendScript, keys, [this.#plansBytes, request, seed]);
+  #takeReply(works: readonly KeyWork[], request: Buffer, reply: unknown, target: Target | undefined): void {
     if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
-    if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
     const view = new DataView(request.buffer, request.byteOffset, request.length);
     const wanted = target?.wanted() === true;
     works.forEach((work, i) => {
