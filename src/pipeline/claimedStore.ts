@@ -18,7 +18,15 @@
  */
 import type { Label } from '../domain/label.ts';
 import { createStageGuard, type StageFailure, type StageGuard } from './guard.ts';
-import type { Claim, ClaimOutcome, Commit, DecisionCache, DecisionRecord, DecisionStore, RecordOutcome } from './ports.ts';
+import type {
+  Claim,
+  ClaimOutcome,
+  Commit,
+  DecisionCache,
+  DecisionRecord,
+  DecisionStore,
+  RecordOutcome,
+} from './ports.ts';
 import { RecentClaims } from './recentClaims.ts';
 
 /** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */

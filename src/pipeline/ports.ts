@@ -139,10 +139,7 @@ export interface DecisionCache {
    * Claims the payment id of each record for it; the first writer wins, and the same call again has the same outcome.
    * @param write rows that are false are only looked up: their outcome is undefined where nobody has claimed the id
    */
-  claim(
-    records: readonly DecisionRecord[],
-    write: readonly boolean[],
-  ): Promise<readonly (ClaimOutcome | undefined)[]>;
+  claim(records: readonly DecisionRecord[], write: readonly boolean[]): Promise<readonly (ClaimOutcome | undefined)[]>;
   /** Remembers that the claims of these payments are durable in the decisions topic. */
   markPublished(records: readonly DecisionRecord[]): Promise<void>;
   /** Remembers labels once per (payment, label, source, labelledAt); answers which were new. */

@@ -117,7 +117,10 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   }
 
   /** Answers in the order of the calls; each is a reply or an error. */
-  async function piped({ sha }: Script, calls: readonly ScriptCall[]): Promise<readonly (readonly [unknown, unknown])[]> {
+  async function piped(
+    { sha }: Script,
+    calls: readonly ScriptCall[],
+  ): Promise<readonly (readonly [unknown, unknown])[]> {
     const pipeline = client.pipeline();
     for (const { keys, args } of calls) pipeline.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
     try {

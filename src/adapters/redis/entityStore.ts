@@ -261,7 +261,8 @@ export class EntityStore {
   }
 
   #keep(key: string, planIndex: number, copy: EntityCopy): void {
-    const due = copy.tailRecords >= tailRecordsMax && copy.tailRecords * tailShare >= copy.rawLength / copy.plan.amountAt;
+    const due =
+      copy.tailRecords >= tailRecordsMax && copy.tailRecords * tailShare >= copy.rawLength / copy.plan.amountAt;
     if (!due || this.#compacting.has(key) || this.#compacting.size >= compactionsMax) {
       this.copies.keep(key, copy);
       return;

@@ -85,7 +85,10 @@ describe.skipIf(!needed.met)('velocity over a Redis in trouble', { timeout: 60_0
   }
 
   const caughtUp = (): Promise<void> =>
-    vi.waitFor(() => expect(store.state()).toMatchObject({ state: 'up', backlog: 0 }), { timeout: waitMs, interval: 20 });
+    vi.waitFor(() => expect(store.state()).toMatchObject({ state: 'up', backlog: 0 }), {
+      timeout: waitMs,
+      interval: 20,
+    });
 
   test('a lost reply is no second count, and the payment sees the same when it comes again', async () => {
     await open();
@@ -221,7 +224,10 @@ describe.skipIf(!needed.met)('velocity over a Redis in trouble', { timeout: 60_0
     await open({}, { backlogMax: 10 });
     await server.halt('SIGKILL');
     await refused(Array.from({ length: 8 }, () => paid()));
-    store.missed('default', Array.from({ length: 7 }, () => paid()));
+    store.missed(
+      'default',
+      Array.from({ length: 7 }, () => paid()),
+    );
     expect(store.state()).toMatchObject({ state: 'away', backlog: 10, dropped: 5 });
     await server.start();
     await caughtUp();
