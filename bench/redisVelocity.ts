@@ -10,7 +10,7 @@ import { Payment } from '../src/domain/payment.ts';
 import { createFeatureMatrix } from '../src/features/frame.ts';
 import { compileFeatures } from '../src/features/program.ts';
 import { unreachable } from '../src/config/exit.ts';
-import { requires } from '../test/helpers/requirements.ts';
+import { findProgram, missing } from '../scripts/services/install.ts';
 import { startRedis } from '../test/helpers/services/redis.ts';
 import { TextbookVelocity } from './fixtures/textbookVelocity.ts';
 import { uniform } from './fixtures/randomModel.ts';
@@ -28,7 +28,7 @@ const windowDays = 30;
 const dayMs = 86_400_000;
 const startMs = Date.UTC(2026, 0, 1);
 const kinds = ['customer', 'card', 'device', 'terminal'] as const;
-const program = compileFeatures({
+const features = compileFeatures({
   version: 1,
   features: kinds.flatMap((entity) => [
     { entity, aggregate: 'count' as const, windows: ['1h', '24h', '7d', '30d'] },
@@ -91,9 +91,10 @@ async function bytesPerEntity(port: number, db: number, pattern: string): Promis
 }
 
 export async function run(): Promise<void> {
-  const needed = requires('redis-server');
-  if (!needed.met) throw unreachable(needed.reason);
-  const server = await startRedis({ args: ['--databases', '16'] });
+  const reason = missing('redis');
+  const program = findProgram('redis-server');
+  if (reason !== undefined || program === undefined) throw unreachable(reason ?? 'redis-server is not installed');
+  const server = await startRedis({ program, args: ['--databases', '16'] });
   const connections = [1, 2].map((db) =>
     connectRedis({ urls: [`${server.url}/${db}`], cluster: false, commandTimeoutMs: 10_000 }),
   );
@@ -101,13 +102,13 @@ export async function run(): Promise<void> {
   try {
     await Promise.all(connections.map((connection) => connection.whenReady(5000)));
     const stores = connections.map((connection, i) => {
-      return new RedisVelocityStore({ program, connection, ...(i === 0 ? {} : { copiesBytesMax: 1 }) });
+      return new RedisVelocityStore({ program: features, connection, ...(i === 0 ? {} : { copiesBytesMax: 1 }) });
     });
     const ours = stores.map((store): Contender => {
-      const outs = Array.from({ length: inFlight }, () => createFeatureMatrix(program.names.length, batchRows));
+      const outs = Array.from({ length: inFlight }, () => createFeatureMatrix(features.names.length, batchRows));
       return {
         async append(payments) {
-          const out = outs.pop() ?? createFeatureMatrix(program.names.length, batchRows);
+          const out = outs.pop() ?? createFeatureMatrix(features.names.length, batchRows);
           await store.appendAndRead('default', payments, out, 1);
           outs.push(out);
         },

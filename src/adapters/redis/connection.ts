@@ -1,18 +1,9 @@
 /** The one way to Redis: options against the client's traps, scripts by their hash, errors without the command. */
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
+import type { RedisSettings } from '../../config/redis.ts';
 import { type RedisUnavailable, redisUnavailable } from './errors.ts';
 import type { Script } from './scripts.ts';
-
-export interface RedisSettings {
-  /** `redis://` or `rediss://`; several, or one with `?cluster=1`, are nodes of a Redis Cluster. */
-  readonly urls: readonly string[];
-  readonly cluster: boolean;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  /** File with the certificate authority in PEM. */
-  readonly tlsCaFile?: string | undefined;
-}
 
 export interface RedisConnectionOptions extends RedisSettings {
   /** Longest wait for one reply, milliseconds. */

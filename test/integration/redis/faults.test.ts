@@ -14,7 +14,7 @@ import { requires } from '../../helpers/requirements.ts';
 import { type RedisServer, type RedisServerOptions, startRedis } from '../../helpers/services/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../helpers/tcpProxy.ts';
 
-const needed = requires('redis-server');
+const needed = requires('redis');
 const program = compileFeatures({
   version: 1,
   features: [
@@ -41,7 +41,7 @@ describe.skipIf(!needed.met)('velocity over a Redis in trouble', { timeout: 60_0
   let store: RedisVelocityStore;
 
   async function open(options: RedisServerOptions = {}, more: Partial<RedisVelocityOptions> = {}): Promise<void> {
-    server = await startRedis(options);
+    server = await startRedis({ program: needed.path, ...options });
     proxy = await startTcpProxy(server.port);
     connection = connectRedis({ urls: [`redis://127.0.0.1:${proxy.port}`], cluster: false, commandTimeoutMs });
     expect(await connection.whenReady(promptlyMs)).toBe(true);
