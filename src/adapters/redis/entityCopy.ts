@@ -34,8 +34,8 @@ export class EntityCopy {
   }
 
   /** An independent copy of the state alone, to be changed and sent. */
-  clone(): EntityCopy {
-    const made = new EntityCopy(this.plan, this.generation, this.rawAmountBytes, this.rawLength, this.bytes.length);
+  clone(generation = this.generation, rawLength = this.rawLength): EntityCopy {
+    const made = new EntityCopy(this.plan, generation, this.rawAmountBytes, rawLength, this.bytes.length);
     made.bytes.set(this.bytes);
     return made;
   }

@@ -17,7 +17,7 @@ import { StateWriter } from './stateWriter.ts';
 /** Keys in one script call where any keys may stand in one: long enough to be cheap, short enough not to hold Redis up. */
 const keysPerCallMax = 64;
 /** A tail of so many records, and of an eighth of the state, is put into the state. */
-const tailRecordsMax = 32;
+const tailRecordsMax = 16;
 const tailShare = 8;
 /** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
 const compactionsMax = 64;
@@ -293,7 +293,13 @@ export class EntityStore {
     generation.writeUInt32LE(copy.generation, 0);
     const ttl = this.#ttlSeconds[planIndex] as number;
     this.copies.drop(key);
-    return (await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl])) === 1;
+    const epoch = this.#epoch;
+    const renewed = copy.clone(next.readUInt32LE(0), next.length);
+    const replaced = await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl]);
+    if (replaced !== 1) return false;
+    // Whoever has read it since knows at least as much.
+    if (epoch === this.#epoch && this.copies.get(key) === undefined) this.copies.keep(key, renewed);
+    return true;
   }
 }
 
