@@ -21,6 +21,8 @@ export class EntityCopy {
   rawLength: number;
   /** Records that Redis still holds as a tail. */
   tailRecords = 0;
+  /** When this process last put off its expiry, by the wall clock. */
+  refreshedAtMs = 0;
   bytes: Uint8Array;
   view: DataView;
 

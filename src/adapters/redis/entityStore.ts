@@ -24,7 +24,8 @@ const compactionsMax = 64;
 /** Tries to change an entity that others rewrite at the same time. */
 const changeTriesMax = 8;
 const lateDayMs = 86_400_000;
-const marginMs = lateDayMs;
+/** The expiry is put off only so often, and is by so much longer. */
+const refreshMs = lateDayMs;
 const generations = 4294967296;
 /** Odd: every generation comes once before one comes again. */
 const seedStep = 0x9e3779b1;
@@ -42,7 +43,7 @@ const lifetimeOps: ReadonlySet<number> = new Set([opCodes.sinceFirst, opCodes.is
 
 /** After so long without an event no window of any event that may still come reaches what is stored. */
 function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
-  const windowMs = plan.reachMs + lateDayMs + marginMs;
+  const windowMs = plan.reachMs + lateDayMs + refreshMs;
   const forLife = plan.ops.some(({ code }) => lifetimeOps.has(code));
   return Math.ceil((forLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
 }
@@ -155,6 +156,7 @@ export class EntityStore {
   #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
     const works = new Map<string, KeyWork>();
     const tenantPart = tenantPartOf(tenantId);
+    const refreshBeforeMs = Date.now() - refreshMs;
     for (let row = 0; row < payments.length; row++) {
       const facts = (this.#facts[row] ??= new PaymentFacts(this.plans));
       facts.load(payments[row] as Payment);
@@ -170,7 +172,8 @@ export class EntityStore {
         }
         const copy = this.copies.get(key);
         const knownBytes = copy?.rawLength ?? 0;
-        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, recordsAt: 0 });
+        const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
+        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, refresh, recordsAt: 0 });
       }
     }
     return works;
@@ -230,6 +233,7 @@ export class EntityStore {
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
       if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
     }
+    if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
     this.#keep(key, planIndex, copy);
   }
 
@@ -295,6 +299,7 @@ export class EntityStore {
     this.copies.drop(key);
     const epoch = this.#epoch;
     const renewed = copy.clone(next.readUInt32LE(0), next.length);
+    renewed.refreshedAtMs = Date.now();
     const replaced = await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl]);
     if (replaced !== 1) return false;
     // Whoever has read it since knows at least as much.
