@@ -25,6 +25,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'HTTP latency by open loop, beside a Fastify server that parses and stores as durably',
     load: () => import('./inline.ts'),
   },
+  'redis-velocity': {
+    about: 'append and read velocity in Redis, beside sorted sets',
+    load: () => import('./redisVelocity.ts'),
+  },
   stream: { about: 'embedded log to durable decisions, 500,000 payments', load: () => import('./stream.ts') },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },

@@ -4,6 +4,8 @@ import Value from 'typebox/value';
 import { wrongUsage } from './exit.ts';
 import type { KafkaSettings } from './kafka.ts';
 import { kafkaExpectations, kafkaSchema, kafkaSettings } from './kafka.ts';
+import type { RedisSettings } from './redis.ts';
+import { redisExpectations, redisSchema, redisSettings } from './redis.ts';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 /** Names that belong to Holdfast: an unknown one is a mistake that must not pass silently. */
@@ -56,7 +58,7 @@ export const environmentSchema = Type.Object({
     }),
   ),
   ...kafkaSchema,
-  REDIS_URL: service('Redis with the velocity state', 'the embedded store', 'redis://localhost:6379'),
+  ...redisSchema,
   CLICKHOUSE_URL: service('ClickHouse with the decisions', 'the embedded engine', 'http://localhost:8123'),
   DATABASE_URL: service('PostgreSQL with the control data', 'the embedded store', 'postgres://localhost/holdfast'),
 });
@@ -74,6 +76,8 @@ export interface Environment {
   readonly apiKey: string | undefined;
   /** Undefined: the embedded log. */
   readonly kafka: KafkaSettings | undefined;
+  /** Undefined: the embedded velocity and decisions. */
+  readonly redis: RedisSettings | undefined;
 }
 
 export type EnvironmentResult =
@@ -81,14 +85,20 @@ export type EnvironmentResult =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 export const variableNames = Object.keys(environmentSchema.properties) as VariableName[];
-const secretNames: ReadonlySet<string> = new Set(['HOLDFAST_BOOTSTRAP_KEY', 'HOLDFAST_API_KEY', 'KAFKA_SASL_PASSWORD']);
+const secretNames: ReadonlySet<string> = new Set([
+  'HOLDFAST_BOOTSTRAP_KEY',
+  'HOLDFAST_API_KEY',
+  'KAFKA_SASL_PASSWORD',
+  'REDIS_URL',
+  'REDIS_PASSWORD',
+]);
 const serviceNames = ['KAFKA_BROKERS', 'REDIS_URL', 'CLICKHOUSE_URL', 'DATABASE_URL'] as const;
 
 /** What the schema allows, in words, for the sentence that names a bad value. */
 function expectation(name: VariableName): string {
   if (name === 'HOLDFAST_PORT') return 'a whole number from 0 to 65535';
   if (name === 'HOLDFAST_LOG_LEVEL') return `one of ${logLevels.join(', ')}`;
-  const expected = kafkaExpectations[name];
+  const expected = kafkaExpectations[name] ?? redisExpectations[name];
   if (expected !== undefined) return expected;
   return 'visible ASCII characters without spaces, at most 256';
 }
@@ -132,6 +142,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
   );
   const values = read(source, problems);
   const kafka = problems.length === 0 ? kafkaSettings(values, problems) : undefined;
+  const redis = problems.length === 0 ? redisSettings(values, problems) : undefined;
   if (problems.length > 0) return { ok: false, problems };
   const unsupported = serviceNames
     .filter((name) => values[name] !== undefined)
@@ -147,6 +158,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       bootstrapKey: values.HOLDFAST_BOOTSTRAP_KEY,
       apiKey: values.HOLDFAST_API_KEY,
       kafka,
+      redis,
     },
   };
 }

@@ -7,12 +7,12 @@ import { decisionStoreConformance } from './decisionStore.ts';
 import { velocityEqualityConformance } from './velocityEquality.ts';
 import { velocityStoreConformance } from './velocityStore.ts';
 
-const program = requires('redis-server');
+const program = requires('redis');
 
 describe.skipIf(!program.met)('over Redis', () => {
   let server: RedisServer;
   beforeAll(async () => {
-    server = await startRedis();
+    server = await startRedis({ program: program.path });
   });
   afterAll(() => server.stop());
 

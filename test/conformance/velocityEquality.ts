@@ -114,7 +114,10 @@ class Pair {
   async take(step: Step): Promise<void> {
     const store = this.#shared.stores[step.process];
     if (step.kind === 'pay') {
-      await this.#append(store, step.paid.map((each) => this.#payment(each)));
+      await this.#append(
+        store,
+        step.paid.map((each) => this.#payment(each)),
+      );
       return;
     }
     // What was folded cannot be told from news: the stores may then say it differently, each within its bound.
@@ -136,7 +139,11 @@ class Pair {
   #payment({ gapMs, fields }: Paid): Payment {
     const occurredAtMs = this.#newestMs + gapMs;
     this.#newestMs = Math.max(this.#newestMs, occurredAtMs);
-    const payment = Object.assign(new Payment(), { currency: 'EUR', paymentId: `P${this.#made++}`, occurredAtMs }, fields);
+    const payment = Object.assign(
+      new Payment(),
+      { currency: 'EUR', paymentId: `P${this.#made++}`, occurredAtMs },
+      fields,
+    );
     this.#known.push(payment);
     return payment;
   }

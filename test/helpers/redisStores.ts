@@ -1,5 +1,9 @@
 /** The adapters over a private Redis, for tests; every test starts with an empty one. */
-import { connectRedis, type RedisConnection, type RedisConnectionOptions } from '../../src/adapters/redis/connection.ts';
+import {
+  connectRedis,
+  type RedisConnection,
+  type RedisConnectionOptions,
+} from '../../src/adapters/redis/connection.ts';
 import { RedisDecisionCache, type RedisDecisionCacheOptions } from '../../src/adapters/redis/decisionCache.ts';
 import { type RedisVelocityOptions, RedisVelocityStore } from '../../src/adapters/redis/velocity.ts';
 import type { FeatureProgram } from '../../src/features/types.ts';

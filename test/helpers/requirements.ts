@@ -18,10 +18,7 @@ const dataSets = {
   amlsim: 'amlsim/transactions.csv.gz',
   cloudwalk: 'cloudwalk/transactions.csv.gz',
 } as const;
-const programs = {
-  chromium: ['chromium', 'chromium-browser', 'google-chrome'],
-  'redis-server': ['redis-server'],
-} as const;
+const programs = { chromium: ['chromium', 'chromium-browser', 'google-chrome'] } as const;
 
 export type Requirement = keyof typeof dataSets | keyof typeof programs | ServiceName;
 /** `path` is the data file, the program, or where Kafka's jars are. */

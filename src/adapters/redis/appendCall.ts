@@ -6,7 +6,7 @@ import { amountWidths, headerBytes, StateCell } from '../../features/state.ts';
 import type { EntityCopy } from './entityCopy.ts';
 
 const planBytes = 28;
-const keyHeadBytes = 11;
+const keyHeadBytes = 12;
 const wideAmount = amountWidths.wide;
 
 /** One entity in a call: the rows of the batch that touch it, in order, and what was known of it when it was sent. */
@@ -17,6 +17,8 @@ export interface KeyWork {
   readonly rows: number[];
   readonly copy: EntityCopy | undefined;
   readonly knownBytes: number;
+  /** Whether its expiry is put off. */
+  readonly refresh: boolean;
   /** Where its records stand in the request, each preceded by the width of its amount. */
   recordsAt: number;
 }
@@ -72,9 +74,10 @@ export function encodeRequest(
   for (const work of works) {
     const plan = plans[work.planIndex] as EntityPlan;
     view.setUint8(at, work.planIndex);
-    view.setUint32(at + 1, work.copy?.generation ?? 0, true);
-    view.setUint32(at + 5, work.knownBytes, true);
-    view.setUint16(at + 9, work.rows.length, true);
+    view.setUint8(at + 1, work.refresh ? 1 : 0);
+    view.setUint32(at + 2, work.copy?.generation ?? 0, true);
+    view.setUint32(at + 6, work.knownBytes, true);
+    view.setUint16(at + 10, work.rows.length, true);
     at += keyHeadBytes;
     work.recordsAt = at;
     for (const row of work.rows) {

@@ -1,18 +1,9 @@
 /** The one way to Redis: options against the client's traps, scripts by their hash, errors without the command. */
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
+import type { RedisSettings } from '../../config/redis.ts';
 import { type RedisUnavailable, redisUnavailable } from './errors.ts';
 import type { Script } from './scripts.ts';
-
-export interface RedisSettings {
-  /** `redis://` or `rediss://`; several, or one with `?cluster=1`, are nodes of a Redis Cluster. */
-  readonly urls: readonly string[];
-  readonly cluster: boolean;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  /** File with the certificate authority in PEM. */
-  readonly tlsCaFile?: string | undefined;
-}
 
 export interface RedisConnectionOptions extends RedisSettings {
   /** Longest wait for one reply, milliseconds. */
@@ -32,12 +23,19 @@ const reconnectMsMax = 1000;
 
 type Argument = string | number | Buffer;
 
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args: readonly Argument[];
+}
+
 export interface RedisConnection {
   readonly cluster: boolean;
   /** Able to send now. */
   readonly ready: boolean;
   /** Runs a script; replies are Buffers. @throws RedisUnavailable always, and never an error of the client */
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown>;
+  /** Runs a script several times, sent as one where that can be. Calls back for each reply, in order. @throws RedisUnavailable */
+  runAll(script: Script, calls: readonly ScriptCall[], onReply: (reply: unknown, call: number) => void): Promise<void>;
   /** A plain command on one key; replies are Buffers. @throws RedisUnavailable */
   call(command: string, args: readonly Argument[]): Promise<unknown>;
   /** Calls back whenever the connection is there (again) and whenever it is lost. @returns stops that */
@@ -99,22 +97,56 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
     }
   }
 
+  async function run({ lua, sha }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    try {
+      return await client.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      // The cache of scripts is lost on restart and failover.
+      if (isNoScript(error)) return call('EVAL', [lua, keys.length, ...keys, ...args]);
+      throw redisUnavailable(error);
+    }
+  }
+
+  /** Answers in the order of the calls; each is a reply or an error. */
+  async function piped(
+    { sha }: Script,
+    calls: readonly ScriptCall[],
+  ): Promise<readonly (readonly [unknown, unknown])[]> {
+    const pipeline = client.pipeline();
+    for (const { keys, args } of calls) pipeline.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
+    try {
+      return (await pipeline.exec()) ?? [];
+    } catch (error) {
+      throw redisUnavailable(error);
+    }
+  }
+
   return {
     cluster: options.cluster,
     get ready() {
       return client.status === 'ready';
     },
     call,
-    async run({ lua, sha }, keys, args) {
-      try {
-        return await client.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
-      } catch (error) {
-        // The cache of scripts is lost on restart and failover.
-        if (error instanceof Error && error.message.startsWith('NOSCRIPT')) {
-          return call('EVAL', [lua, keys.length, ...keys, ...args]);
-        }
-        throw redisUnavailable(error);
+    run,
+    async runAll(script, calls, onReply) {
+      // The keys of a pipeline must be on one node.
+      if (options.cluster || calls.length === 1) {
+        const replies = await Promise.all(calls.map(({ keys, args }) => run(script, keys, args)));
+        replies.forEach(onReply);
+        return;
       }
+      const results = await piped(script, calls);
+      let first: unknown;
+      for (const [i, [error, reply]] of results.entries()) {
+        if (!isNoScript(error)) {
+          if (error === null) onReply(reply, i);
+          else first ??= error;
+          continue;
+        }
+        const { keys, args } = calls[i] as ScriptCall;
+        onReply(await call('EVAL', [script.lua, keys.length, ...keys, ...args]), i);
+      }
+      if (first !== undefined) throw redisUnavailable(first);
     },
     onChange(listener) {
       listeners.add(listener);
@@ -142,4 +174,8 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
       if (connected) await Promise.race([ended, new Promise<void>((resolve) => setTimeout(resolve, closeMs).unref())]);
     },
   };
+}
+
+function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

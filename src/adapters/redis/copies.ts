@@ -3,10 +3,17 @@ import type { EntityCopy } from './entityCopy.ts';
 /** What an entry costs besides its bytes: key, map entry, objects. */
 const overheadBytes = 400;
 
-/** The copies this process keeps, those used last; forgetting one costs only a longer reply. */
+interface Kept {
+  copy: EntityCopy;
+  bytes: number;
+  /** Since it was last looked at for eviction. */
+  used: boolean;
+}
+
+/** The copies this process keeps, those not used for long given up first; forgetting one costs only a longer reply. */
 export class Copies {
   readonly #bytesMax: number;
-  readonly #copies = new Map<string, { copy: EntityCopy; bytes: number }>();
+  readonly #copies = new Map<string, Kept>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -22,20 +29,22 @@ export class Copies {
   }
 
   get(key: string): EntityCopy | undefined {
-    return this.#copies.get(key)?.copy;
+    const kept = this.#copies.get(key);
+    if (kept === undefined) return undefined;
+    kept.used = true;
+    return kept.copy;
   }
 
-  /** Keeps the copy as the one used last. */
   keep(key: string, copy: EntityCopy): void {
-    this.drop(key);
     const bytes = copy.bytes.length + overheadBytes + key.length;
-    this.#copies.set(key, { copy, bytes });
-    this.#bytes += bytes;
-    while (this.#bytes > this.#bytesMax) {
-      const oldest = this.#copies.keys().next();
-      if (oldest.done === true) return;
-      this.drop(oldest.value);
+    const kept = this.#copies.get(key);
+    this.#bytes += bytes - (kept?.bytes ?? 0);
+    if (kept === undefined) this.#copies.set(key, { copy, bytes, used: false });
+    else {
+      kept.copy = copy;
+      kept.bytes = bytes;
     }
+    if (this.#bytes > this.#bytesMax) this.#evict();
   }
 
   drop(key: string): void {
@@ -48,5 +57,17 @@ export class Copies {
   clear(): void {
     this.#copies.clear();
     this.#bytes = 0;
+  }
+
+  /** Oldest first; one that was used since gets another round. */
+  #evict(): void {
+    for (const [key, kept] of this.#copies) {
+      if (this.#bytes <= this.#bytesMax) return;
+      this.#copies.delete(key);
+      if (kept.used) {
+        kept.used = false;
+        this.#copies.set(key, kept);
+      } else this.#bytes -= kept.bytes;
+    }
   }
 }

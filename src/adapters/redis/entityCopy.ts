@@ -21,6 +21,8 @@ export class EntityCopy {
   rawLength: number;
   /** Records that Redis still holds as a tail. */
   tailRecords = 0;
+  /** When this process last put off its expiry, by the wall clock. */
+  refreshedAtMs = 0;
   bytes: Uint8Array;
   view: DataView;
 
@@ -34,8 +36,8 @@ export class EntityCopy {
   }
 
   /** An independent copy of the state alone, to be changed and sent. */
-  clone(): EntityCopy {
-    const made = new EntityCopy(this.plan, this.generation, this.rawAmountBytes, this.rawLength, this.bytes.length);
+  clone(generation = this.generation, rawLength = this.rawLength): EntityCopy {
+    const made = new EntityCopy(this.plan, generation, this.rawAmountBytes, rawLength, this.bytes.length);
     made.bytes.set(this.bytes);
     return made;
   }

@@ -1,5 +1,5 @@
 /** Entities in Redis: append to many and read them, change one. No waiting for a better day: see velocity.ts for that. */
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Payment } from '../../domain/payment.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
@@ -17,15 +17,18 @@ import { StateWriter } from './stateWriter.ts';
 /** Keys in one script call where any keys may stand in one: long enough to be cheap, short enough not to hold Redis up. */
 const keysPerCallMax = 64;
 /** A tail of so many records, and of an eighth of the state, is put into the state. */
-const tailRecordsMax = 32;
+const tailRecordsMax = 16;
 const tailShare = 8;
 /** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
 const compactionsMax = 64;
 /** Tries to change an entity that others rewrite at the same time. */
 const changeTriesMax = 8;
 const lateDayMs = 86_400_000;
-const marginMs = lateDayMs;
+/** The expiry is put off only so often, and is by so much longer. */
+const refreshMs = lateDayMs;
 const generations = 4294967296;
+/** Odd: every generation comes once before one comes again. */
+const seedStep = 0x9e3779b1;
 
 export interface EntityStoreOptions {
   readonly program: FeatureProgram;
@@ -40,7 +43,7 @@ const lifetimeOps: ReadonlySet<number> = new Set([opCodes.sinceFirst, opCodes.is
 
 /** After so long without an event no window of any event that may still come reaches what is stored. */
 function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
-  const windowMs = plan.reachMs + lateDayMs + marginMs;
+  const windowMs = plan.reachMs + lateDayMs + refreshMs;
   const forLife = plan.ops.some(({ code }) => lifetimeOps.has(code));
   return Math.ceil((forLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
 }
@@ -61,6 +64,8 @@ export class EntityStore {
   readonly #facts: PaymentFacts[] = [];
   readonly #compacting = new Set<string>();
   #compactionsFailed = 0;
+  /** Different for every entity that is made: one that expired and came back is not taken for what it was. */
+  #seed = randomInt(generations);
   #epoch = 0;
 
   constructor({ program, connection, copiesBytesMax, lifetimeMs }: EntityStoreOptions) {
@@ -84,9 +89,22 @@ export class EntityStore {
 
   /** Appends the payments to their entities; with a target, writes the features of each entity kind it has. */
   async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<void> {
-    const works = this.#worksOf(tenantId, payments);
-    const calls = this.#callsOf([...works.values()]);
-    await allOf(calls.map((call) => this.#send(call, target)));
+    const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
+    const seed = this.#nextSeed();
+    const requests = calls.map((works) => {
+      return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
+    });
+    const epoch = this.#epoch;
+    await this.#connection.runAll(
+      appendScript,
+      calls.map((works, i) => {
+        return { keys: works.map(({ key }) => key), args: [this.#plansBytes, requests[i] as Buffer, seed] };
+      }),
+      (reply, i) => {
+        if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
+        this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target);
+      },
+    );
   }
 
   /**
@@ -128,9 +146,17 @@ export class EntityStore {
     throw new RedisUnavailable('busy', 'an entity is rewritten all the time');
   }
 
+  #nextSeed(): Buffer {
+    this.#seed = (this.#seed + seedStep) % generations;
+    const seed = Buffer.allocUnsafe(generationBytes);
+    seed.writeUInt32LE(this.#seed, 0);
+    return seed;
+  }
+
   #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
     const works = new Map<string, KeyWork>();
     const tenantPart = tenantPartOf(tenantId);
+    const refreshBeforeMs = Date.now() - refreshMs;
     for (let row = 0; row < payments.length; row++) {
       const facts = (this.#facts[row] ??= new PaymentFacts(this.plans));
       facts.load(payments[row] as Payment);
@@ -146,7 +172,8 @@ export class EntityStore {
         }
         const copy = this.copies.get(key);
         const knownBytes = copy?.rawLength ?? 0;
-        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, recordsAt: 0 });
+        const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
+        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, refresh, recordsAt: 0 });
       }
     }
     return works;
@@ -169,14 +196,8 @@ export class EntityStore {
     return calls;
   }
 
-  async #send(works: readonly KeyWork[], target: Target | undefined): Promise<void> {
-    const request = encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
-    const keys = works.map(({ key }) => key);
-    const seed = randomBytes(generationBytes);
-    const epoch = this.#epoch;
-    const reply = await this.#connection.run(appendScript, keys, [this.#plansBytes, request, seed]);
+  #takeReply(works: readonly KeyWork[], request: Buffer, reply: unknown, target: Target | undefined): void {
     if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
-    if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
     const view = new DataView(request.buffer, request.byteOffset, request.length);
     const wanted = target?.wanted() === true;
     works.forEach((work, i) => {
@@ -212,6 +233,7 @@ export class EntityStore {
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
       if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
     }
+    if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
     this.#keep(key, planIndex, copy);
   }
 
@@ -275,7 +297,14 @@ export class EntityStore {
     generation.writeUInt32LE(copy.generation, 0);
     const ttl = this.#ttlSeconds[planIndex] as number;
     this.copies.drop(key);
-    return (await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl])) === 1;
+    const epoch = this.#epoch;
+    const renewed = copy.clone(next.readUInt32LE(0), next.length);
+    renewed.refreshedAtMs = Date.now();
+    const replaced = await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl]);
+    if (replaced !== 1) return false;
+    // Whoever has read it since knows at least as much.
+    if (epoch === this.#epoch && this.copies.get(key) === undefined) this.copies.keep(key, renewed);
+    return true;
   }
 }
 

@@ -20,8 +20,8 @@ const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(l
  * Appends records to entities, each once by time and id, and answers what the caller does not know yet.
  *
  * ARGV 1: 28 bytes a plan: bytes of a record in ARGV 2 and without its amount u8, expiry in seconds u32, bucket bytes u16,
- * header of an empty state. ARGV 2, for each key: plan u8, known generation and length u32, records u16, then for each:
- * amount bytes u8, record with the widest amount. ARGV 3: first generation of new entities.
+ * header of an empty state. ARGV 2, for each key: plan u8, whether to put off its
+ * expiry u8 (that costs as much as the rest of writing), known generation and length u32, records u16, then for each: amount bytes u8, record with the widest amount. ARGV 3: first generation of new entities.
  * Answers a string a key: `1` (what follows the known prefix) or `0` (the whole value), `1` or `0` for each record (was
  * there or is new), and those bytes, the new records at their end.
  */
@@ -31,10 +31,14 @@ local sub, byte, find, unpack, floor = string.sub, string.byte, string.find, str
 local call = redis.call
 local out, at = {}, 1
 for i = 1, #KEYS do
-  local plan, generation, known, n = unpack('<Bc4I4I2', blob, at)
-  at = at + 11
+  local plan, refresh, generation, known, n = unpack('<BBc4I4I2', blob, at)
+  at = at + 12
   local recordBytes, amountAt, ttl, bucketBytes, header = unpack('<BBI4I2c20', plans, plan * 28 + 1)
-  local value = call('GET', KEYS[i]) or (seed .. string.char(byte(header, 2) % 8) .. header)
+  local value = call('GET', KEYS[i])
+  if not value then
+    value = seed .. string.char(byte(header, 2) % 8) .. header
+    refresh = 1
+  end
   local shape = byte(value, 7)
   local width = shape % 8
   local first = 26 + floor(shape / 8) % 16 * bucketBytes
@@ -63,7 +67,11 @@ for i = 1, #KEYS do
     end
     at = at + 1 + recordBytes
   end
-  if fresh then call('SET', KEYS[i], value, 'EX', ttl) end
+  if fresh and refresh == 1 then
+    call('SET', KEYS[i], value, 'EX', ttl)
+  elseif fresh then
+    call('SET', KEYS[i], value, 'KEEPTTL')
+  end
   if known > 0 and known <= #value and sub(value, 1, 4) == generation then
     out[i] = '1' .. flags .. sub(value, known + 1)
   else

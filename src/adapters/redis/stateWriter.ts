@@ -52,7 +52,7 @@ export class StateWriter {
     this.#reserve(cell.stateBytes() + cell.stride);
     const position = cell.upperBound(timeMs);
     openRecord(cell, position);
-    if (asItIs) cell.bytes.set(bytes.subarray(at, at + cell.stride), cell.recordsAt + position * cell.stride);
+    if (asItIs) copyRecord(bytes, at, cell.bytes, cell.recordsAt + position * cell.stride, cell.stride);
     else writeRecord(cell, position, this.#facts);
     if (position === 0) this.#seen(timeMs);
     if (evaluate) this.#evaluation.run(cell, position);
@@ -182,4 +182,9 @@ export class StateWriter {
   #reserve(stateBytes: number): void {
     if (this.#copy.reserve(stateBytes)) this.open(this.#copy);
   }
+}
+
+/** Records are short: a view of them would cost more than the copy. */
+function copyRecord(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, bytes: number): void {
+  for (let i = 0; i < bytes; i++) to[toAt + i] = from[fromAt + i] as number;
 }

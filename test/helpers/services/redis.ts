@@ -67,8 +67,12 @@ function answersPing(port: number, tls: boolean): Promise<boolean> {
   });
 }
 
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 async function exited(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  if (isRunning(child)) await once(child, 'exit');
 }
 
 function argumentsOf(options: RedisServerOptions, port: number, dir: string): string[] {
@@ -76,9 +80,14 @@ function argumentsOf(options: RedisServerOptions, port: number, dir: string): st
   const ports =
     tls === undefined
       ? ['--port', String(port)]
-      : ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'].concat(
-          ['--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key],
-        );
+      : ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'].concat([
+          '--tls-ca-cert-file',
+          tls.ca,
+          '--tls-cert-file',
+          tls.cert,
+          '--tls-key-file',
+          tls.key,
+        ]);
   const auth = password === undefined ? [] : ['--requirepass', password];
   return [...ports, '--bind', host, '--dir', dir, '--save', '', '--appendonly', 'no', ...auth, ...args];
 }
@@ -94,8 +103,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     const failed = new Promise<boolean>((resolve) => launched.once('error', () => resolve(true)));
     child = launched;
     const until = performance.now() + startTimeoutMs;
-    while (launched.exitCode === null && performance.now() < until) {
-      if (await answersPing(port, options.tls !== undefined)) return launched.exitCode === null;
+    while (isRunning(launched) && performance.now() < until) {
+      if (await answersPing(port, options.tls !== undefined)) return isRunning(launched);
       const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), pollMs));
       if (await Promise.race([failed, pause])) throw new Error('redis-server cannot be run');
     }

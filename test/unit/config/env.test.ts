@@ -85,6 +85,35 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     }
   });
 
+  test('the settings of Redis are taken together, each that lacks another is named, and secrets are never repeated', () => {
+    const settings = (source: NodeJS.ProcessEnv) => {
+      const result = parseEnvironment(source);
+      return result.ok ? result.environment.redis : result.problems;
+    };
+    expect(settings({})).toBeUndefined();
+    expect(settings({ REDIS_URL: 'redis://a:1' })).toMatchObject({ urls: ['redis://a:1'], cluster: false });
+    expect(settings({ REDIS_URL: 'redis://a:1/0?cluster=1' })).toMatchObject({ urls: ['redis://a:1/0'], cluster: true });
+    const nodes = { REDIS_URL: 'rediss://a:1,rediss://b:2', REDIS_PASSWORD: 'hunter2', REDIS_TLS_CA: '/ca.pem' };
+    expect(settings(nodes)).toMatchObject({
+      urls: ['rediss://a:1', 'rediss://b:2'],
+      cluster: true,
+      password: 'hunter2',
+      tlsCaFile: '/ca.pem',
+    });
+    for (const bad of [
+      { REDIS_URL: 'http://me:hunter2@a' },
+      { REDIS_URL: 'redis://a, redis://b' },
+      { REDIS_URL: 'redis://a,rediss://b' },
+      { REDIS_URL: 'redis://a', REDIS_TLS_CA: '/ca.pem' },
+      { REDIS_URL: 'redis://a', REDIS_USERNAME: 'me' },
+      { REDIS_PASSWORD: 'hunter2' },
+    ]) {
+      const problems = JSON.stringify(settings(bad));
+      expect(problems).toContain('REDIS_');
+      expect(problems).not.toContain('hunter2');
+    }
+  });
+
   test('the schema names each variable once', () => {
     expect(new Set(variableNames).size).toBe(variableNames.length);
   });

@@ -56,8 +56,14 @@ class World {
   /** A cache of which a dead process can reach nothing. Failures of a cache are survived: death must not look like one. */
   #cacheOf(life: Life): DecisionCache {
     const hung = new Promise<never>(() => {});
-    const reach = <T>(effect: () => Promise<T>): Promise<T> =>
-      life.step(effect).catch((error: unknown) => (error instanceof Crash ? hung : Promise.reject(error)));
+    const reach = async <T>(effect: () => Promise<T>): Promise<T> => {
+      try {
+        return await life.step(effect);
+      } catch (error) {
+        if (error instanceof Crash) return hung;
+        throw error;
+      }
+    };
     return {
       lookup: (tenantId, paymentIds) => reach(() => this.cache.lookup(tenantId, paymentIds)),
       claim: (records, write) => reach(() => this.cache.claim(records, write)),
@@ -155,7 +161,13 @@ describe('a crash', () => {
       const died = (async () => {
         while (!life.over) await new Promise((resolve) => setImmediate(resolve));
       })();
-      await Promise.race([world.process(life).recordLabels('default', [label]).catch(() => {}), died]);
+      await Promise.race([
+        world
+          .process(life)
+          .recordLabels('default', [label])
+          .catch(() => {}),
+        died,
+      ]);
       await world.process(alive()).recordLabels('default', [label]);
       expect(new Set(world.labels.map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify(label)]));
       expect(await world.cache.labelsOf('default', 'a')).toEqual([label]);
