@@ -37,6 +37,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./rules.ts')).rulesCommand(),
   },
   {
+    name: 'migrate',
+    about: 'bring the analytics tables to the newest schema',
+    load: async () => (await import('./migrate.ts')).migrateCommand(),
+  },
+  {
     name: 'doctor',
     about: 'check everything that Holdfast needs, and say what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -55,7 +55,50 @@ export const environmentSchema = Type.Object({
   ),
   KAFKA_BROKERS: service('Kafka brokers', 'the embedded log', 'localhost:9092'),
   REDIS_URL: service('Redis with the velocity state', 'the embedded store', 'redis://localhost:6379'),
-  CLICKHOUSE_URL: service('ClickHouse with the decisions', 'the embedded engine', 'http://localhost:8123'),
+  CLICKHOUSE_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s]+$',
+      description:
+        'ClickHouse server for lists, summaries and reports, by its HTTP interface; user, password and database may be in it. Unset: the embedded engine. A secret.',
+      examples: ['https://clickhouse.example:8443'],
+    }),
+  ),
+  CLICKHOUSE_USER: Type.Optional(
+    Type.String({
+      description: 'User of the ClickHouse server. Unset: the one in the URL, or `default`.',
+      examples: ['holdfast'],
+    }),
+  ),
+  CLICKHOUSE_PASSWORD: Type.Optional(
+    Type.String({ description: 'Password of that user. A secret.', examples: ['a-long-random-string'] }),
+  ),
+  CLICKHOUSE_DATABASE: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$',
+      description:
+        'Database of our tables there; made by `holdfast migrate`. Unset: the one in the URL, or `holdfast`.',
+      examples: ['holdfast'],
+    }),
+  ),
+  CLICKHOUSE_CA_FILE: Type.Optional(
+    Type.String({
+      description:
+        "PEM file of the authority that signed the ClickHouse server's certificate, where the system does not know it.",
+      examples: ['/etc/ssl/certs/clickhouse-ca.pem'],
+    }),
+  ),
+  HOLDFAST_RAW_MONTHS: Type.Integer({
+    default: 13,
+    minimum: 1,
+    maximum: 1200,
+    description: 'Months that decisions, rule hits and labels are kept for reports (not in the journal).',
+  }),
+  HOLDFAST_ROLLUP_MONTHS: Type.Integer({
+    default: 60,
+    minimum: 1,
+    maximum: 1200,
+    description: 'Months that the sums a minute made of them are kept.',
+  }),
   DATABASE_URL: service('PostgreSQL with the control data', 'the embedded store', 'postgres://localhost/holdfast'),
 });
 
@@ -70,6 +113,17 @@ export interface Environment {
   readonly logLevel: LogLevel;
   readonly bootstrapKey: string | undefined;
   readonly apiKey: string | undefined;
+  /** Undefined: the embedded engine. */
+  readonly clickhouse: ClickHouseEnvironment | undefined;
+  readonly retention: { readonly rawMonths: number; readonly rollUpMonths: number };
+}
+
+export interface ClickHouseEnvironment {
+  readonly url: string;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly database: string | undefined;
+  readonly caFile: string | undefined;
 }
 
 export type EnvironmentResult =
@@ -77,13 +131,27 @@ export type EnvironmentResult =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 export const variableNames = Object.keys(environmentSchema.properties) as VariableName[];
-const secretNames: ReadonlySet<string> = new Set(['HOLDFAST_BOOTSTRAP_KEY', 'HOLDFAST_API_KEY']);
+const secretNames: ReadonlySet<string> = new Set([
+  'HOLDFAST_BOOTSTRAP_KEY',
+  'HOLDFAST_API_KEY',
+  'CLICKHOUSE_URL',
+  'CLICKHOUSE_PASSWORD',
+]);
+const wholeNumberNames: ReadonlySet<VariableName> = new Set([
+  'HOLDFAST_PORT',
+  'HOLDFAST_RAW_MONTHS',
+  'HOLDFAST_ROLLUP_MONTHS',
+]);
 const serviceNames = ['KAFKA_BROKERS', 'REDIS_URL', 'CLICKHOUSE_URL', 'DATABASE_URL'] as const;
 
 /** What the schema allows, in words, for the sentence that names a bad value. */
 function expectation(name: VariableName): string {
-  if (name === 'HOLDFAST_PORT') return 'a whole number from 0 to 65535';
   if (name === 'HOLDFAST_LOG_LEVEL') return `one of ${logLevels.join(', ')}`;
+  if (name === 'CLICKHOUSE_URL') return 'an http:// or https:// address';
+  if (name === 'CLICKHOUSE_DATABASE') return 'a plain identifier';
+  const schema = environmentSchema.properties[name];
+  if ('minimum' in schema && 'maximum' in schema)
+    return `a whole number from ${Number(schema.minimum)} to ${Number(schema.maximum)}`;
   return 'visible ASCII characters without spaces, at most 256';
 }
 
@@ -97,7 +165,7 @@ function read(source: NodeJS.ProcessEnv, problems: string[]): EnvironmentVariabl
       if ('default' in schema) values[name] = schema.default;
       continue;
     }
-    const value = name === 'HOLDFAST_PORT' && /^\d{1,5}$/.test(text) ? Number(text) : text;
+    const value = wholeNumberNames.has(name) && /^\d{1,5}$/.test(text) ? Number(text) : text;
     if (Value.Check(schema, value)) values[name] = value;
     else {
       const seen = secretNames.has(name) ? 'its value (not shown: a secret)' : JSON.stringify(text);
@@ -110,6 +178,17 @@ function read(source: NodeJS.ProcessEnv, problems: string[]): EnvironmentVariabl
 function unknownNames(source: NodeJS.ProcessEnv): string[] {
   const known: ReadonlySet<string> = new Set(variableNames);
   return Object.keys(source).filter((name) => name.startsWith(ownPrefix) && !known.has(name));
+}
+
+function clickHouseOf(values: EnvironmentVariables): ClickHouseEnvironment | undefined {
+  if (values.CLICKHOUSE_URL === undefined) return undefined;
+  return {
+    url: values.CLICKHOUSE_URL,
+    user: values.CLICKHOUSE_USER,
+    password: values.CLICKHOUSE_PASSWORD,
+    database: values.CLICKHOUSE_DATABASE,
+    caFile: values.CLICKHOUSE_CA_FILE,
+  };
 }
 
 /**
@@ -136,6 +215,8 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       logLevel: values.HOLDFAST_LOG_LEVEL,
       bootstrapKey: values.HOLDFAST_BOOTSTRAP_KEY,
       apiKey: values.HOLDFAST_API_KEY,
+      clickhouse: clickHouseOf(values),
+      retention: { rawMonths: values.HOLDFAST_RAW_MONTHS, rollUpMonths: values.HOLDFAST_ROLLUP_MONTHS },
     },
   };
 }

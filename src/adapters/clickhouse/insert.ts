@@ -104,6 +104,7 @@ export async function insertSurely(
   rows: TableRows,
   token: string,
 ): Promise<void> {
+  if (rows.rows.length === 0) return;
   await insertRows(client, database, rows, token);
   for (let round = 1; round <= repairRoundsMax; round += 1) {
     const missing = await missingRows(client, database, rows);
@@ -115,7 +116,11 @@ export async function insertSurely(
   }
 }
 
-/** For a position that was lost: inserts only what the table does not hold yet. */
+/**
+ * For blocks whose rows may be there already, inserted in blocks of other boundaries: inserts only what the table does not
+ * hold yet. A block of which nothing is there goes under its own token, so that the same one inserted by another at the
+ * same time adds nothing.
+ */
 export async function insertAbsent(
   client: ClickHouseClient,
   database: string,
@@ -123,5 +128,6 @@ export async function insertAbsent(
   token: string,
 ): Promise<void> {
   const missing = await missingRows(client, database, rows);
-  await insertSurely(client, database, { ...rows, rows: missing }, `${token}:absent:${missing.length}`);
+  const ownToken = missing.length === rows.rows.length ? token : `${token}:absent:${missing.length}`;
+  await insertSurely(client, database, { ...rows, rows: missing }, ownToken);
 }

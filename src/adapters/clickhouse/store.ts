@@ -7,11 +7,26 @@ import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
 import { insertAbsent, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
+import { rollUp } from './rollUp.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
 import { summarise } from './summary.ts';
-import { applyTableSettings, embeddedSettings, serverSettings } from './tableSettings.ts';
+import {
+  applyTableSettings,
+  defaultRetention,
+  embeddedSettings,
+  type Retention,
+  serverSettings,
+} from './tableSettings.ts';
 
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
+
+export interface StoreOptions {
+  /** A plain identifier; `holdfast` unless told. */
+  readonly database?: string;
+  /** Whose disk the tables are on: the embedded engine's is the journal's too. `embedded` unless told. */
+  readonly place?: 'embedded' | 'server';
+  readonly retention?: Retention | undefined;
+}
 
 /**
  * The AnalyticsStore over a ClickHouse client, whether that speaks to a server or to the embedded engine. Owns the client:
@@ -19,14 +34,16 @@ type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows,
  */
 export function createClickHouseStore(
   client: ClickHouseClient,
-  options: { readonly database?: string; readonly place?: 'embedded' | 'server' } = {},
+  options: StoreOptions = {},
 ): AnalyticsStore & BlockStore {
   const database = assertDatabaseName(options.database ?? 'holdfast');
   const ensureFeatureColumns = createFeatureColumns(client, database);
 
   async function insertWith(insertTable: InsertTable, block: AnalyticsBlock): Promise<void> {
     await ensureFeatureColumns(featureColumnsOf(block.rows));
-    for (const rows of tableRowsOf(block)) await insertTable(client, database, rows, block.token);
+    const tables = tableRowsOf(block);
+    for (const rows of tables) await insertTable(client, database, rows, block.token);
+    for (const rows of tables) if (rows.table === 'decisions') await rollUp(client, database, rows);
   }
 
   async function telling<Value>(work: () => Promise<Value>): Promise<Value> {
@@ -53,7 +70,12 @@ export function createClickHouseStore(
     migrate: () =>
       telling(async () => {
         await migrateDatabase(client, database);
-        await applyTableSettings(client, database, options.place === 'server' ? serverSettings : embeddedSettings);
+        await applyTableSettings(
+          client,
+          database,
+          options.place === 'server' ? serverSettings : embeddedSettings,
+          options.retention ?? defaultRetention,
+        );
       }),
     insertBlock: (block) => telling(() => insertWith(insertRows, block)),
     insertAgain: (block) => telling(() => insertWith(insertSurely, block)),
