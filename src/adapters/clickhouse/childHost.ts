@@ -4,8 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import type { BlockStore, JournalSource, Sink } from '../../pipeline/sink.ts';
+import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
+import type { BlockStore } from '../../pipeline/sinkBlock.ts';
 import {
   type ChildOptions,
   describeError,

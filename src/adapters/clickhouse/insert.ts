@@ -116,6 +116,32 @@ export async function insertSurely(
   }
 }
 
+/** The rows that the table lacks, and the token under which they go. */
+async function absentRows(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<{ readonly absent: TableRows; readonly ownToken: string }> {
+  const missing = await missingRows(client, database, rows);
+  const ownToken = missing.length === rows.rows.length ? token : `${token}:absent:${missing.length}`;
+  return { absent: { ...rows, rows: missing }, ownToken };
+}
+
+/**
+ * For a block that was never tried, but whose rows may be there already from other blocks: a decision can be in a log
+ * twice. Inserts what the table does not hold, and does not look again.
+ */
+export async function insertNew(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<void> {
+  const { absent, ownToken } = await absentRows(client, database, rows, token);
+  await insertRows(client, database, absent, ownToken);
+}
+
 /**
  * For blocks whose rows may be there already, inserted in blocks of other boundaries: inserts only what the table does not
  * hold yet. A block of which nothing is there goes under its own token, so that the same one inserted by another at the
@@ -127,7 +153,6 @@ export async function insertAbsent(
   rows: TableRows,
   token: string,
 ): Promise<void> {
-  const missing = await missingRows(client, database, rows);
-  const ownToken = missing.length === rows.rows.length ? token : `${token}:absent:${missing.length}`;
-  await insertSurely(client, database, { ...rows, rows: missing }, ownToken);
+  const { absent, ownToken } = await absentRows(client, database, rows, token);
+  await insertSurely(client, database, absent, ownToken);
 }

@@ -117,7 +117,22 @@ FROM (
 GROUP BY tenantId, ruleId, toStartOfMinute(decidedAt)
 SETTINGS max_threads = 1, max_bytes_before_external_group_by = 536870912`;
 
+/** What sinks over a partitioned log are about to insert, written before they do; needed until the log's offset is committed. */
+const sinkRanges = `
+CREATE TABLE IF NOT EXISTS {db}.sink_ranges (
+  topic LowCardinality(String),
+  partition UInt32,
+  firstOffset UInt64 CODEC(Delta, ZSTD(1)),
+  lastOffset UInt64 CODEC(Delta, ZSTD(1)),
+  begunAt DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(DoubleDelta, ZSTD(1))
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(begunAt)
+ORDER BY (topic, partition, lastOffset)
+TTL toDateTime(begunAt) + INTERVAL 1 MONTH
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'decisions, rule hits and labels', statements: [decisions, ruleHits, labels] },
   { version: 2, name: 'sums a minute', statements: [rollUps, fillRollUps] },
+  { version: 3, name: 'ranges of the sink over a partitioned log', statements: [sinkRanges] },
 ];

@@ -1,14 +1,16 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
-import type { BlockStore } from '../../pipeline/sink.ts';
+import type { PartitionRange, PartitionStore } from '../../pipeline/partitionSink.ts';
+import type { BlockStore } from '../../pipeline/sinkBlock.ts';
 import { assertDatabaseName, select } from './client.ts';
 import { createFeatureColumns } from './columns.ts';
 import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
-import { insertAbsent, insertRows, insertSurely } from './insert.ts';
+import { insertAbsent, insertNew, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
 import { rollUp } from './rollUp.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
+import { beginRange, rangesFrom } from './sinkRanges.ts';
 import { summarise } from './summary.ts';
 import {
   applyTableSettings,
@@ -19,6 +21,11 @@ import {
 } from './tableSettings.ts';
 
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
+
+/** What the sinks need beside the port. */
+export interface ClickHouseStore extends AnalyticsStore, BlockStore, PartitionStore {
+  insertBlock(block: AnalyticsBlock): Promise<void>;
+}
 
 export interface StoreOptions {
   /** A plain identifier; `holdfast` unless told. */
@@ -32,10 +39,7 @@ export interface StoreOptions {
  * The AnalyticsStore over a ClickHouse client, whether that speaks to a server or to the embedded engine. Owns the client:
  * `close` closes it.
  */
-export function createClickHouseStore(
-  client: ClickHouseClient,
-  options: StoreOptions = {},
-): AnalyticsStore & BlockStore {
+export function createClickHouseStore(client: ClickHouseClient, options: StoreOptions = {}): ClickHouseStore {
   const database = assertDatabaseName(options.database ?? 'holdfast');
   const ensureFeatureColumns = createFeatureColumns(client, database);
 
@@ -80,6 +84,9 @@ export function createClickHouseStore(
     insertBlock: (block) => telling(() => insertWith(insertRows, block)),
     insertAgain: (block) => telling(() => insertWith(insertSurely, block)),
     insertAbsent: (block) => telling(() => insertWith(insertAbsent, block)),
+    insertNew: (block) => telling(() => insertWith(insertNew, block)),
+    rangesFrom: (topic, partition, offset) => reading(() => rangesFrom(client, database, { topic, partition, offset })),
+    beginRange: (range: PartitionRange) => telling(() => beginRange(client, database, range)),
     isEmpty: () =>
       reading(async () => {
         const rows = await select<{ rows: number }>(
