@@ -42,6 +42,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./deadletter.ts')).deadletterCommand(),
   },
   {
+    name: 'migrate',
+    about: 'bring the analytics tables to the newest schema',
+    load: async () => (await import('./migrate.ts')).migrateCommand(),
+  },
+  {
     name: 'doctor',
     about: 'check everything that Holdfast needs, and say what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand(),

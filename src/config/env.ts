@@ -2,6 +2,8 @@
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { wrongUsage } from './exit.ts';
+import type { ClickHouseEnvironment } from './clickhouse.ts';
+import { clickHouseExpectations, clickHouseSchema, clickHouseSettings } from './clickhouse.ts';
 import type { KafkaSettings } from './kafka.ts';
 import { kafkaExpectations, kafkaSchema, kafkaSettings } from './kafka.ts';
 import type { RedisSettings } from './redis.ts';
@@ -59,7 +61,7 @@ export const environmentSchema = Type.Object({
   ),
   ...kafkaSchema,
   ...redisSchema,
-  CLICKHOUSE_URL: service('ClickHouse with the decisions', 'the embedded engine', 'http://localhost:8123'),
+  ...clickHouseSchema,
   DATABASE_URL: service('PostgreSQL with the control data', 'the embedded store', 'postgres://localhost/holdfast'),
 });
 
@@ -78,6 +80,9 @@ export interface Environment {
   readonly kafka: KafkaSettings | undefined;
   /** Undefined: the embedded velocity and decisions. */
   readonly redis: RedisSettings | undefined;
+  /** Undefined: the embedded engine. */
+  readonly clickhouse: ClickHouseEnvironment | undefined;
+  readonly retention: { readonly rawMonths: number; readonly rollUpMonths: number };
 }
 
 export type EnvironmentResult =
@@ -91,15 +96,24 @@ const secretNames: ReadonlySet<string> = new Set([
   'KAFKA_SASL_PASSWORD',
   'REDIS_URL',
   'REDIS_PASSWORD',
+  'CLICKHOUSE_URL',
+  'CLICKHOUSE_PASSWORD',
+]);
+const wholeNumberNames: ReadonlySet<VariableName> = new Set([
+  'HOLDFAST_PORT',
+  'HOLDFAST_RAW_MONTHS',
+  'HOLDFAST_ROLLUP_MONTHS',
 ]);
 const serviceNames = ['KAFKA_BROKERS', 'REDIS_URL', 'CLICKHOUSE_URL', 'DATABASE_URL'] as const;
 
 /** What the schema allows, in words, for the sentence that names a bad value. */
 function expectation(name: VariableName): string {
-  if (name === 'HOLDFAST_PORT') return 'a whole number from 0 to 65535';
   if (name === 'HOLDFAST_LOG_LEVEL') return `one of ${logLevels.join(', ')}`;
-  const expected = kafkaExpectations[name] ?? redisExpectations[name];
+  const expected = kafkaExpectations[name] ?? redisExpectations[name] ?? clickHouseExpectations[name];
   if (expected !== undefined) return expected;
+  const schema = environmentSchema.properties[name];
+  if ('minimum' in schema && 'maximum' in schema)
+    return `a whole number from ${Number(schema.minimum)} to ${Number(schema.maximum)}`;
   return 'visible ASCII characters without spaces, at most 256';
 }
 
@@ -113,7 +127,7 @@ function read(source: NodeJS.ProcessEnv, problems: string[]): EnvironmentVariabl
       if ('default' in schema) values[name] = schema.default;
       continue;
     }
-    const value = name === 'HOLDFAST_PORT' && /^\d{1,5}$/.test(text) ? Number(text) : text;
+    const value = wholeNumberNames.has(name) && /^\d{1,5}$/.test(text) ? Number(text) : text;
     if (Value.Check(schema, value)) values[name] = value;
     else {
       const seen =
@@ -159,6 +173,8 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       apiKey: values.HOLDFAST_API_KEY,
       kafka,
       redis,
+      clickhouse: clickHouseSettings(values),
+      retention: { rawMonths: values.HOLDFAST_RAW_MONTHS, rollUpMonths: values.HOLDFAST_ROLLUP_MONTHS },
     },
   };
 }

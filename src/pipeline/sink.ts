@@ -9,13 +9,18 @@
  * After a crash between 1 and 3 the same range is read again, so the same rows meet the same token (`insertAgain`).
  */
 import { createHash } from 'node:crypto';
-import type { Label } from '../domain/label.ts';
-import type { AnalyticsBlock, AnalyticsRow, DecisionRecord } from './ports.ts';
 import { topics } from './ports.ts';
+import {
+  blockBytesMax,
+  blockOf,
+  blockRowsMax,
+  type BlockStore,
+  entryBytes,
+  type FeatureNamesOf,
+  type SinkEntry,
+} from './sinkBlock.ts';
 
-export type JournalEntry =
-  | { readonly seq: number; readonly kind: 'decision'; readonly record: DecisionRecord }
-  | { readonly seq: number; readonly kind: 'label'; readonly label: Label & { readonly tenantId: string } };
+export type JournalEntry = { readonly seq: number } & SinkEntry;
 
 /** The one total order of decisions and labels; `seq` grows, and may have gaps. */
 export interface JournalSource {
@@ -50,27 +55,13 @@ export interface SinkPositions {
   commit(nextSeq: number): void;
 }
 
-export interface BlockStore {
-  insertBlock(block: AnalyticsBlock): Promise<void>;
-  /** The same block after an attempt whose outcome is not known. */
-  insertAgain(block: AnalyticsBlock): Promise<void>;
-  /** A block of which any rows may be there already, inserted in blocks of other boundaries. */
-  insertAbsent(block: AnalyticsBlock): Promise<void>;
-  isEmpty(): Promise<boolean>;
-}
-
 export interface SinkDependencies {
   readonly source: JournalSource;
   readonly positions: SinkPositions;
   readonly store: BlockStore;
-  /** Feature names of a release in the order of its records; undefined when the release is not known. */
-  readonly featureNamesOf: (releaseId: string) => readonly string[] | undefined;
+  readonly featureNamesOf: FeatureNamesOf;
 }
 
-/** Rows of a block, at most. */
-export const blockRowsMax = 100_000;
-/** Bytes of decisions, payments and features of a block, at most (one row may exceed it): what bounds the sink's memory. */
-export const blockBytesMax = 16 * 1024 * 1024;
 /** Entries read from the journal in one go. */
 const pageEntriesMax = 2_000;
 
@@ -90,12 +81,6 @@ export interface Sink {
 interface Gathered {
   readonly entries: readonly JournalEntry[];
   readonly full: boolean;
-}
-
-function entryBytes(entry: JournalEntry): number {
-  if (entry.kind === 'label') return 128;
-  const { decision, payment, features } = entry.record;
-  return decision.byteLength + payment.byteLength + features.byteLength * 2;
 }
 
 /** Reads a block's entries: to `toSeq` when the range is fixed, else as many as the bounds allow. */
@@ -125,33 +110,6 @@ function tokenOf(range: BlockRange, entries: readonly JournalEntry[]): string {
     else hash.update(`${entry.seq}\u0000${JSON.stringify(entry.label)}`);
   }
   return `${topics.decisions}:0:${range.fromSeq}-${range.toSeq}:${hash.digest('hex')}`;
-}
-
-/** A release that cannot be read stops the sink, visibly: rows without their features would look complete and never be mended. */
-class ReleaseUnknown extends Error {
-  override readonly name = 'ReleaseUnknown';
-  constructor(releaseId: string) {
-    super(`the feature names of release ${releaseId} cannot be read`);
-  }
-}
-
-function blockOf(
-  entries: readonly JournalEntry[],
-  token: string,
-  featureNamesOf: SinkDependencies['featureNamesOf'],
-): AnalyticsBlock {
-  const rows: AnalyticsRow[] = [];
-  const labels: (Label & { readonly tenantId: string })[] = [];
-  for (const entry of entries) {
-    if (entry.kind === 'label') {
-      labels.push(entry.label);
-      continue;
-    }
-    const featureNames = featureNamesOf(entry.record.releaseId);
-    if (featureNames === undefined) throw new ReleaseUnknown(entry.record.releaseId);
-    rows.push({ record: entry.record, featureNames });
-  }
-  return { token, rows, labels };
 }
 
 type InsertMode = 'insertBlock' | 'insertAgain' | 'insertAbsent';

@@ -4,8 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import type { BlockStore, JournalSource, Sink } from '../../pipeline/sink.ts';
+import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
+import type { BlockStore } from '../../pipeline/sinkBlock.ts';
 import {
   type ChildOptions,
   describeError,
@@ -72,7 +73,7 @@ interface OpenStore {
   readonly positionsPath: string;
 }
 
-async function openStore({ dataDir, server }: ChildOptions): Promise<OpenStore> {
+async function openStore({ dataDir, server, retention }: ChildOptions): Promise<OpenStore> {
   if (server !== undefined) {
     const { client, database } = openServer(server);
     const place = createHash('sha256')
@@ -80,14 +81,14 @@ async function openStore({ dataDir, server }: ChildOptions): Promise<OpenStore> 
       .digest('hex')
       .slice(0, 16);
     return {
-      store: createClickHouseStore(client, { database, place: 'server' }),
+      store: createClickHouseStore(client, { database, place: 'server', retention }),
       positionsPath: join(dataDir, `sink-${place}.db`),
     };
   }
   const path = join(dataDir, 'analytics');
   mkdirSync(path, { recursive: true });
   const { openChdb } = await import('./chdb.ts');
-  return { store: createClickHouseStore(openChdb(path)), positionsPath: join(dataDir, 'sink.db') };
+  return { store: createClickHouseStore(openChdb(path), { retention }), positionsPath: join(dataDir, 'sink.db') };
 }
 
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */

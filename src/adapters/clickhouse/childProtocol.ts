@@ -1,6 +1,7 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
 import type { ServerOptions } from './server.ts';
+import type { Retention } from './tableSettings.ts';
 
 export interface ChildOptions {
   /** The data directory: `analytics/`, `sink.db`, `releases/` and the journal are in it. */
@@ -9,6 +10,7 @@ export interface ChildOptions {
   readonly sink: boolean;
   /** The store is this server instead of the embedded engine. Holds a secret. */
   readonly server?: ServerOptions | undefined;
+  readonly retention?: Retention | undefined;
 }
 
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */

@@ -104,6 +104,7 @@ export async function insertSurely(
   rows: TableRows,
   token: string,
 ): Promise<void> {
+  if (rows.rows.length === 0) return;
   await insertRows(client, database, rows, token);
   for (let round = 1; round <= repairRoundsMax; round += 1) {
     const missing = await missingRows(client, database, rows);
@@ -115,13 +116,43 @@ export async function insertSurely(
   }
 }
 
-/** For a position that was lost: inserts only what the table does not hold yet. */
+/** The rows that the table lacks, and the token under which they go. */
+async function absentRows(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<{ readonly absent: TableRows; readonly ownToken: string }> {
+  const missing = await missingRows(client, database, rows);
+  const ownToken = missing.length === rows.rows.length ? token : `${token}:absent:${missing.length}`;
+  return { absent: { ...rows, rows: missing }, ownToken };
+}
+
+/**
+ * For a block that was never tried, but whose rows may be there already from other blocks: a decision can be in a log
+ * twice. Inserts what the table does not hold, and does not look again.
+ */
+export async function insertNew(
+  client: ClickHouseClient,
+  database: string,
+  rows: TableRows,
+  token: string,
+): Promise<void> {
+  const { absent, ownToken } = await absentRows(client, database, rows, token);
+  await insertRows(client, database, absent, ownToken);
+}
+
+/**
+ * For blocks whose rows may be there already, inserted in blocks of other boundaries: inserts only what the table does not
+ * hold yet. A block of which nothing is there goes under its own token, so that the same one inserted by another at the
+ * same time adds nothing.
+ */
 export async function insertAbsent(
   client: ClickHouseClient,
   database: string,
   rows: TableRows,
   token: string,
 ): Promise<void> {
-  const missing = await missingRows(client, database, rows);
-  await insertSurely(client, database, { ...rows, rows: missing }, `${token}:absent:${missing.length}`);
+  const { absent, ownToken } = await absentRows(client, database, rows, token);
+  await insertSurely(client, database, absent, ownToken);
 }

@@ -1,44 +1,96 @@
+import { createHash } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { AnalyticsRefused } from '../../pipeline/analyticsErrors.ts';
 import { run, select } from './client.ts';
 import { type Migration, migrations } from './schema.ts';
 
+export interface MigrationPlan {
+  /** The newest version that was applied; 0 for none. */
+  readonly current: number;
+  readonly pending: readonly Migration[];
+}
+
+/** What a migration did, so that an edited one is noticed: another content under an applied version. */
+function checksumOf(migration: Migration): string {
+  return createHash('sha256')
+    .update(JSON.stringify([migration.name, migration.statements]))
+    .digest('hex');
+}
+
+interface AppliedRow {
+  readonly version: number;
+  /** Empty where the version that applied it kept none. */
+  readonly checksum: string;
+}
+
+async function appliedOf(client: ClickHouseClient, database: string): Promise<readonly AppliedRow[]> {
+  const columns = await select<{ name: string }>(
+    client,
+    `SELECT name FROM system.columns WHERE database = {database:String} AND table = 'schema_migrations'`,
+    { database },
+  );
+  if (columns.length === 0) return [];
+  const checksum = columns.some(({ name }) => name === 'checksum') ? 'checksum' : "''";
+  return await select<AppliedRow>(
+    client,
+    `SELECT version, max(${checksum}) AS checksum FROM ${database}.schema_migrations GROUP BY version ORDER BY version`,
+    {},
+  );
+}
+
 /**
- * Brings the database to the newest schema, forward only, and answers the versions it applied. Refuses a database that is
- * newer than this program: writing into tables of an unknown shape would lose columns silently.
+ * Compares the database with the migrations; changes nothing, and needs no more than the right to read.
+ * @throws AnalyticsRefused for a database that is newer than this program, or in which an applied migration was another.
+ */
+export async function planMigrations(
+  client: ClickHouseClient,
+  database: string,
+  all: readonly Migration[] = migrations,
+): Promise<MigrationPlan> {
+  const applied = await appliedOf(client, database);
+  const newest = all.at(-1)?.version ?? 0;
+  const current = applied.at(-1)?.version ?? 0;
+  if (current > newest) {
+    throw new AnalyticsRefused(
+      `the analytics database has schema ${current}, this program knows ${newest}: use a newer Holdfast`,
+    );
+  }
+  for (const { version, checksum } of applied) {
+    const known = all.find((migration) => migration.version === version);
+    if (known !== undefined && checksum !== '' && checksum !== checksumOf(known)) {
+      throw new AnalyticsRefused(`migration ${version} of the analytics database is not the one this program knows`);
+    }
+  }
+  const done = new Set(applied.map(({ version }) => version));
+  return { current, pending: all.filter(({ version }) => !done.has(version)) };
+}
+
+/**
+ * Brings the database to the newest schema, forward only, and answers the versions it applied. Two at once do no harm: each
+ * statement can be run twice, and so can its record.
+ * @throws AnalyticsRefused as `planMigrations`
  */
 export async function migrateDatabase(
   client: ClickHouseClient,
   database: string,
   all: readonly Migration[] = migrations,
 ): Promise<readonly number[]> {
+  const { pending } = await planMigrations(client, database, all);
+  if (pending.length === 0) return [];
   await run(client, `CREATE DATABASE IF NOT EXISTS ${database}`);
   await run(
     client,
     `CREATE TABLE IF NOT EXISTS ${database}.schema_migrations (version UInt32, name String, appliedAt DateTime64(3, 'UTC') DEFAULT now64(3))
      ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1`,
   );
-  const rows = await select<{ version: number }>(
-    client,
-    `SELECT DISTINCT version FROM ${database}.schema_migrations`,
-    {},
-  );
-  const applied = new Set(rows.map((row) => row.version));
-  const newest = all.at(-1)?.version ?? 0;
-  for (const version of applied) {
-    if (version > newest)
-      throw new AnalyticsRefused(`the analytics database has schema ${version}, this program knows ${newest}`);
-  }
-  const done: number[] = [];
-  for (const migration of all) {
-    if (applied.has(migration.version)) continue;
+  await run(client, `ALTER TABLE ${database}.schema_migrations ADD COLUMN IF NOT EXISTS checksum String`);
+  for (const migration of pending) {
     for (const statement of migration.statements) await run(client, statement.replaceAll('{db}', database));
     const name = migration.name.replaceAll("'", "''");
     await run(
       client,
-      `INSERT INTO ${database}.schema_migrations (version, name) VALUES (${migration.version}, '${name}')`,
+      `INSERT INTO ${database}.schema_migrations (version, name, checksum) VALUES (${migration.version}, '${name}', '${checksumOf(migration)}')`,
     );
-    done.push(migration.version);
   }
-  return done;
+  return pending.map(({ version }) => version);
 }

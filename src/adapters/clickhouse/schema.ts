@@ -85,6 +85,54 @@ PARTITION BY toYYYYMM(labelledAt)
 ORDER BY (tenantId, paymentId, labelledAt)
 SETTINGS ${durable}`;
 
+/**
+ * Sums a minute, by rule; an empty `ruleId` is all decisions. A row is what the raw rows of its minute give when they are
+ * counted again, and of several the one that counted most stays: whatever is delivered again cannot inflate it.
+ */
+const rollUps = `
+CREATE TABLE IF NOT EXISTS {db}.decisions_per_minute (
+  tenantId LowCardinality(String),
+  ruleId LowCardinality(String),
+  minute DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
+  decisions UInt64 CODEC(T64, ZSTD(1)),
+  holds UInt64 CODEC(T64, ZSTD(1)),
+  amountMinor Map(LowCardinality(String), Int128) CODEC(ZSTD(1)),
+  heldAmountMinor Map(LowCardinality(String), Int128) CODEC(ZSTD(1)),
+  latencyMicros AggregateFunction(quantilesTDigest(0.5, 0.9, 0.99), UInt64) CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(decisions)
+PARTITION BY toYear(minute)
+ORDER BY (tenantId, ruleId, minute)`;
+
+/** What rollUp.ts does for one block, for all rows that are there; of its own, because a migration never changes. */
+const fillRollUps = `
+INSERT INTO {db}.decisions_per_minute
+SELECT tenantId, ruleId, toStartOfMinute(decidedAt), count(), countIf(action = 'hold'),
+  sumMap(map(currency, toInt128(amountMinor))), sumMapIf(map(currency, toInt128(amountMinor)), action = 'hold'),
+  quantilesTDigestState(0.5, 0.9, 0.99)(latencyMicros)
+FROM (
+  SELECT tenantId, decidedAt, action, currency, amountMinor, latencyMicros,
+    arrayJoin(arrayPushFront(arrayDistinct(rules), '')) AS ruleId
+  FROM {db}.decisions
+)
+GROUP BY tenantId, ruleId, toStartOfMinute(decidedAt)
+SETTINGS max_threads = 1, max_bytes_before_external_group_by = 536870912`;
+
+/** What sinks over a partitioned log are about to insert, written before they do; needed until the log's offset is committed. */
+const sinkRanges = `
+CREATE TABLE IF NOT EXISTS {db}.sink_ranges (
+  topic LowCardinality(String),
+  partition UInt32,
+  firstOffset UInt64 CODEC(Delta, ZSTD(1)),
+  lastOffset UInt64 CODEC(Delta, ZSTD(1)),
+  begunAt DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(DoubleDelta, ZSTD(1))
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(begunAt)
+ORDER BY (topic, partition, lastOffset)
+TTL toDateTime(begunAt) + INTERVAL 1 MONTH
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1`;
+
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'decisions, rule hits and labels', statements: [decisions, ruleHits, labels] },
+  { version: 2, name: 'sums a minute', statements: [rollUps, fillRollUps] },
+  { version: 3, name: 'ranges of the sink over a partitioned log', statements: [sinkRanges] },
 ];

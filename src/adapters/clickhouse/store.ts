@@ -1,32 +1,53 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
-import type { BlockStore } from '../../pipeline/sink.ts';
+import type { PartitionRange, PartitionStore } from '../../pipeline/partitionSink.ts';
+import type { BlockStore } from '../../pipeline/sinkBlock.ts';
 import { assertDatabaseName, select } from './client.ts';
 import { createFeatureColumns } from './columns.ts';
 import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
-import { insertAbsent, insertRows, insertSurely } from './insert.ts';
+import { insertAbsent, insertNew, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
+import { rollUp } from './rollUp.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
+import { beginRange, rangesFrom } from './sinkRanges.ts';
 import { summarise } from './summary.ts';
-import { applyTableSettings, embeddedSettings, serverSettings } from './tableSettings.ts';
+import {
+  applyTableSettings,
+  defaultRetention,
+  embeddedSettings,
+  type Retention,
+  serverSettings,
+} from './tableSettings.ts';
 
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
+
+/** What the sinks need beside the port. */
+export interface ClickHouseStore extends AnalyticsStore, BlockStore, PartitionStore {
+  insertBlock(block: AnalyticsBlock): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** A plain identifier; `holdfast` unless told. */
+  readonly database?: string;
+  /** Whose disk the tables are on: the embedded engine's is the journal's too. `embedded` unless told. */
+  readonly place?: 'embedded' | 'server';
+  readonly retention?: Retention | undefined;
+}
 
 /**
  * The AnalyticsStore over a ClickHouse client, whether that speaks to a server or to the embedded engine. Owns the client:
  * `close` closes it.
  */
-export function createClickHouseStore(
-  client: ClickHouseClient,
-  options: { readonly database?: string; readonly place?: 'embedded' | 'server' } = {},
-): AnalyticsStore & BlockStore {
+export function createClickHouseStore(client: ClickHouseClient, options: StoreOptions = {}): ClickHouseStore {
   const database = assertDatabaseName(options.database ?? 'holdfast');
   const ensureFeatureColumns = createFeatureColumns(client, database);
 
   async function insertWith(insertTable: InsertTable, block: AnalyticsBlock): Promise<void> {
     await ensureFeatureColumns(featureColumnsOf(block.rows));
-    for (const rows of tableRowsOf(block)) await insertTable(client, database, rows, block.token);
+    const tables = tableRowsOf(block);
+    for (const rows of tables) await insertTable(client, database, rows, block.token);
+    for (const rows of tables) if (rows.table === 'decisions') await rollUp(client, database, rows);
   }
 
   async function telling<Value>(work: () => Promise<Value>): Promise<Value> {
@@ -53,11 +74,19 @@ export function createClickHouseStore(
     migrate: () =>
       telling(async () => {
         await migrateDatabase(client, database);
-        await applyTableSettings(client, database, options.place === 'server' ? serverSettings : embeddedSettings);
+        await applyTableSettings(
+          client,
+          database,
+          options.place === 'server' ? serverSettings : embeddedSettings,
+          options.retention ?? defaultRetention,
+        );
       }),
     insertBlock: (block) => telling(() => insertWith(insertRows, block)),
     insertAgain: (block) => telling(() => insertWith(insertSurely, block)),
     insertAbsent: (block) => telling(() => insertWith(insertAbsent, block)),
+    insertNew: (block) => telling(() => insertWith(insertNew, block)),
+    rangesFrom: (topic, partition, offset) => reading(() => rangesFrom(client, database, { topic, partition, offset })),
+    beginRange: (range: PartitionRange) => telling(() => beginRange(client, database, range)),
     isEmpty: () =>
       reading(async () => {
         const rows = await select<{ rows: number }>(

@@ -7,7 +7,21 @@ import { run, select } from './client.ts';
 
 export type TableSettings = Readonly<Record<string, number>>;
 
-const tables = ['decisions', 'rule_hits', 'labels'] as const;
+/** Time columns of the tables, by which they expire. */
+const rawTables = { decisions: 'decidedAt', rule_hits: 'decidedAt', labels: 'labelledAt' } as const;
+const rollUpTables = { decisions_per_minute: 'minute' } as const;
+const timeColumns: Readonly<Record<string, string>> = { ...rawTables, ...rollUpTables };
+
+/** How long rows are kept, months. */
+export interface Retention {
+  readonly rawMonths: number;
+  readonly rollUpMonths: number;
+}
+
+export const defaultRetention: Retention = { rawMonths: 13, rollUpMonths: 60 };
+
+/** Rows expire with their whole part (a month's partition in the end): no merge rewrites a part for the sake of a few rows. */
+const expirySettings: TableSettings = { ttl_only_drop_parts: 1, materialize_ttl_recalculate_only: 1 };
 
 /**
  * A server's disk is not the journal's: a part reaches it before its insert is acknowledged, because the sink's position
@@ -41,19 +55,24 @@ function differing(engine: string, wanted: TableSettings): string[] {
   return changes;
 }
 
-/** Brings the tables' settings to `wanted`; does nothing where they are so already. */
+/** Brings the tables' settings and expiry to what is wanted; does nothing where they are so already. */
 export async function applyTableSettings(
   client: ClickHouseClient,
   database: string,
   wanted: TableSettings,
+  retention: Retention,
 ): Promise<void> {
   const rows = await select<{ name: string; engine: string }>(
     client,
     'SELECT name, engine_full AS engine FROM system.tables WHERE database = {database:String} AND name IN {tables:Array(String)}',
-    { database, tables: [...tables] },
+    { database, tables: Object.keys(timeColumns) },
   );
   for (const { name, engine } of rows) {
-    const changes = differing(engine, wanted);
+    const changes = differing(engine, { ...wanted, ...expirySettings });
     if (changes.length > 0) await run(client, `ALTER TABLE ${database}.${name} MODIFY SETTING ${changes.join(', ')}`);
+    const months = name in rawTables ? retention.rawMonths : retention.rollUpMonths;
+    if (/toIntervalMonth\((\d+)\)/.exec(engine)?.[1] === String(months)) continue;
+    const time = `toDateTime(${timeColumns[name]}, 'UTC')`;
+    await run(client, `ALTER TABLE ${database}.${name} MODIFY TTL ${time} + INTERVAL ${months} MONTH`);
   }
 }

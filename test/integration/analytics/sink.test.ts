@@ -11,13 +11,13 @@ import { openSinkPositions } from '../../../src/adapters/clickhouse/sinkPosition
 import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
 import {
-  type BlockStore,
   createSink,
   type JournalEntry,
   type JournalSource,
   type Sink,
   type SinkPositions,
 } from '../../../src/pipeline/sink.ts';
+import type { BlockStore } from '../../../src/pipeline/sinkBlock.ts';
 import { featureNames, makeLabel, makeRecord, seededRandom, startMs } from './records.ts';
 
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);

@@ -2,9 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
 import {
-  blockBytesMax,
-  blockRowsMax,
-  type BlockStore,
   createSink,
   type JournalEntry,
   liveIntervalMs,
@@ -12,6 +9,7 @@ import {
   type SinkPosition,
   type SinkPositions,
 } from '../../../src/pipeline/sink.ts';
+import { blockBytesMax, blockRowsMax, type BlockStore } from '../../../src/pipeline/sinkBlock.ts';
 import { featureNames, makeRecord, seededRandom } from './records.ts';
 
 function memoryPositions(): SinkPositions {

@@ -6,8 +6,8 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openChdb } from '../../../src/adapters/clickhouse/chdb.ts';
-import { select } from '../../../src/adapters/clickhouse/client.ts';
-import { migrateDatabase } from '../../../src/adapters/clickhouse/migrate.ts';
+import { run, select } from '../../../src/adapters/clickhouse/client.ts';
+import { migrateDatabase, planMigrations } from '../../../src/adapters/clickhouse/migrate.ts';
 import { tableRowsOf } from '../../../src/adapters/clickhouse/rows.ts';
 import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
@@ -168,16 +168,69 @@ describe(`blocks (seed ${seed})`, { timeout: 120_000 }, () => {
 });
 
 describe('migrations', () => {
-  it('run once each, in order, again without effect, and never on a newer database', async () => {
-    const extra = {
-      version: 2,
-      name: "it's new",
-      statements: ['ALTER TABLE {db}.labels ADD COLUMN IF NOT EXISTS note String'],
-    };
-    const first = { version: 1, name: 'first', statements: [] };
-    expect(await migrateDatabase(client, database, [first])).toEqual([]);
-    expect(await migrateDatabase(client, database, [first, extra])).toEqual([2]);
-    expect(await migrateDatabase(client, database, [first, extra])).toEqual([]);
-    await expect(store.migrate()).rejects.toThrow('has schema 2, this program knows 1');
+  const first = {
+    version: 1,
+    name: 'first',
+    statements: ['CREATE TABLE IF NOT EXISTS {db}.notes (n UInt8) ENGINE = MergeTree ORDER BY n'],
+  };
+  const second = {
+    version: 2,
+    name: "it's new",
+    statements: ['ALTER TABLE {db}.notes ADD COLUMN IF NOT EXISTS note String'],
+  };
+  beforeEach(() => {
+    databases += 1;
+    database = `holdfast_test_${databases}`;
+    store = createClickHouseStore(client, { database });
+  });
+
+  it('run once each, in order, again without effect', async () => {
+    expect(await planMigrations(client, database, [first])).toEqual({ current: 0, pending: [first] });
+    expect(await migrateDatabase(client, database, [first])).toEqual([1]);
+    expect(await planMigrations(client, database, [first, second])).toEqual({ current: 1, pending: [second] });
+    expect(await migrateDatabase(client, database, [first, second])).toEqual([2]);
+    expect(await migrateDatabase(client, database, [first, second])).toEqual([]);
+  });
+
+  it('a database that is newer, or whose migration was another, is refused with a sentence', async () => {
+    await migrateDatabase(client, database, [first, { ...second, version: 99 }]);
+    await expect(store.migrate()).rejects.toThrow(/has schema 99, this program knows \d+: use a newer Holdfast/);
+    const edited = { ...first, statements: [...first.statements, 'SELECT 1'] };
+    await expect(migrateDatabase(client, database, [edited, { ...second, version: 99 }])).rejects.toMatchObject({
+      name: 'AnalyticsRefused',
+      message: 'migration 1 of the analytics database is not the one this program knows',
+    });
+  });
+
+  it('two at once do no harm, and a database of the first version without checksums goes on from there', async () => {
+    const other = createClickHouseStore(client, { database });
+    await Promise.all([store.migrate(), other.migrate(), store.migrate()]);
+    await store.insertBlock(block('t1', 0, 100));
+    expect(await count('decisions')).toBe(100);
+    await run(client, `ALTER TABLE ${database}.schema_migrations DROP COLUMN checksum`);
+    await run(client, `ALTER TABLE ${database}.schema_migrations DELETE WHERE version > 1 SETTINGS mutations_sync = 2`);
+    expect((await planMigrations(client, database)).current).toBe(1);
+    await store.migrate();
+    expect((await planMigrations(client, database)).pending).toEqual([]);
+    expect(await count('decisions')).toBe(100);
+  });
+
+  it('rows expire after the configured months, by whole parts, and another setting takes effect at the next start', async () => {
+    const keeping = (rawMonths: number) =>
+      createClickHouseStore(client, { database, retention: { rawMonths, rollUpMonths: 60 } });
+    await keeping(13).migrate();
+    // In 2025 and 2026, months before the test runs at the earliest.
+    await store.insertBlock(block('t1', 0, 2_000));
+    await run(client, `OPTIMIZE TABLE ${database}.decisions FINAL`);
+    const before = await count('decisions');
+    await keeping(1).migrate();
+    await run(client, `OPTIMIZE TABLE ${database}.decisions FINAL`);
+    expect([before, await count('decisions')]).toEqual([2_000, 0]);
+    const sums = await select<{ n: number }>(
+      client,
+      `SELECT sum(decisions) AS n FROM ${database}.decisions_per_minute FINAL WHERE ruleId = ''`,
+      {},
+    );
+    expect(sums[0]?.n).toBe(2_000);
   });
 });
