@@ -10,7 +10,7 @@ import { registerAuthentication } from './authentication.ts';
 import { takeRawJson } from './body.ts';
 import { apiBounds } from './bounds.ts';
 import { registerDocs, registerOpenApi } from './docs.ts';
-import { handleClientError, handleError, registerErrorHandling } from './errorHandling.ts';
+import { handleClientError, handleError, refuseOddRequests, registerErrorHandling } from './errorHandling.ts';
 import { boundEventLoopDelay, boundInFlight, refuseWhileClosing } from './load.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { createHttpMetrics } from './metrics.ts';
@@ -32,7 +32,13 @@ function serverOptions(options: ApiOptions, metrics: HttpMetrics): FastifyHttpOp
     requestTimeout: apiBounds.requestTimeoutMs,
     keepAliveTimeout: apiBounds.keepAliveTimeoutMs,
     connectionTimeout: 0,
-    http: { maxHeaderSize: apiBounds.headerBytesMax, headersTimeout: apiBounds.headersTimeoutMs },
+    http: {
+      maxHeaderSize: apiBounds.headerBytesMax,
+      headersTimeout: apiBounds.headersTimeoutMs,
+      connectionsCheckingInterval: apiBounds.connectionsCheckMs,
+      // Asked for below: Node's own refusal is no problem document.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: apiBounds.pathParameterCharactersMax },
     // Ours says the same as a problem document.
     return503OnClosing: false,
@@ -78,6 +84,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   );
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
+  refuseOddRequests(app);
   refuseWhileClosing(app);
   limitHandlerTime(app);
   await registerHelmet(app);

@@ -22,6 +22,8 @@ const values = {
   /** Time for a request's headers, and for all of it. */
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
+  /** How often requests beyond these times are looked for. */
+  connectionsCheckMs: 1000,
   /** Longest that a handler may take; above the longest deadline, so that a payment's own deadline speaks first. */
   handlerTimeoutMs: 10_000,
   /** Idle connections are kept this long: longer than the 60 s of common load balancers, so that they close first. */

@@ -1,5 +1,5 @@
 /** Turns everything that can go wrong in the server into a problem document. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { ProblemItem } from './problem.ts';
@@ -107,6 +107,17 @@ function collectRoutes(app: FastifyInstance): (path: string) => string[] {
   };
 }
 
+/** Requests that Node would answer by itself, without a problem document, or not at all. */
+export function refuseOddRequests(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    const hostless = request.raw.headers.host === undefined && request.raw.httpVersionMinor > 0;
+    done(hostless ? new ProblemError('bad_request') : undefined);
+  });
+  // `Expect` asks for nothing that we could refuse: the request is answered as it is (RFC 9110, 10.1.1).
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.server.on('connect', (_request, socket) => handleClientError(new Error('CONNECT'), socket));
+}
+
 /** What Node's HTTP parser refuses before there is a request. */
 const socketCodes: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
@@ -119,7 +130,7 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /** Answers a connection whose bytes are no HTTP request, and closes it. @returns the answer's code; undefined where nobody is left to tell. */
-export function handleClientError(error: Error & { code?: string }, socket: Socket): ErrorCode | undefined {
+export function handleClientError(error: Error & { code?: string }, socket: Duplex): ErrorCode | undefined {
   if (error.code === 'ECONNRESET' || socket.destroyed) return undefined;
   const code = socketCodes[error.code ?? ''] ?? 'bad_request';
   const problem = problemOf(code);

@@ -1,7 +1,7 @@
 /** Reading decisions back: one by its payment, many by a filter, and the summary of a time. */
 import type { FastifyInstance } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type Static, Type } from 'typebox';
+import { type Static, type TObject, Type } from 'typebox';
 import { idCharactersMax } from '../../domain/bounds.ts';
 import { parseTimestamp } from '../../domain/timestamp.ts';
 import type { DecisionFilter } from '../../pipeline/ports.ts';
@@ -56,6 +56,17 @@ const summaryQuery = Type.Object(
   },
   { additionalProperties: false },
 );
+
+/** Query parameters arrive as texts. Converting them is lenient (`1.5` becomes the integer 1), so their spelling is checked first. */
+function checkNumbers(schema: TObject, query: unknown): void {
+  for (const [name, text] of Object.entries(query as Readonly<Record<string, unknown>>)) {
+    const property: object = Object.hasOwn(schema.properties, name) ? (schema.properties[name] as object) : {};
+    const type: unknown = 'type' in property ? property.type : undefined;
+    if (type === 'integer' && !/^-?\d{1,16}$/.test(String(text))) throw invalidQuery(name, 'Must be an integer.');
+    if (type === 'number' && !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(String(text)))
+      throw invalidQuery(name, 'Must be a number.');
+  }
+}
 
 interface Times {
   readonly from?: string;
@@ -148,6 +159,7 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
     '/decisions',
     {
       config,
+      preValidation: async (request) => checkNumbers(listQuery, request.query),
       schema: {
         tags: ['decisions'],
         summary: 'Decisions by time, action, rule, customer and score',
@@ -163,6 +175,7 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
     '/summary',
     {
       config,
+      preValidation: async (request) => checkNumbers(summaryQuery, request.query),
       schema: {
         tags: ['decisions'],
         summary: 'Numbers over a time: decisions, holds, latency, top rules, labels',
