@@ -61,7 +61,10 @@ interface Answer {
 }
 
 /** Every answer that is no success is a problem document of the table of errors, at its status; those to wait for say how long. */
-async function call(path: string, init: RequestInit = {}): Promise<Answer> {
+async function call(
+  path: string,
+  init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string } = {},
+): Promise<Answer> {
   const response = await fetch(url + path, { ...init, headers: { ...headers, ...init.headers } });
   const text = await response.text();
   const answer: Answer = { status: response.status, text, body: JSON.parse(text) as Answer['body'] };
