@@ -12,6 +12,21 @@ interface LazyCommand {
 const commands: readonly LazyCommand[] = [
   { name: 'up', about: 'run everything in one process tree', load: async () => (await import('./up.ts')).upCommand() },
   {
+    name: 'serve',
+    about: 'answer the API and the console over Kafka and Redis',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'stream',
+    about: 'decide the payments on Kafka',
+    load: async () => (await import('./stream.ts')).streamCommand(),
+  },
+  {
+    name: 'sink',
+    about: 'bring decisions from Kafka into ClickHouse',
+    load: async () => (await import('./sink.ts')).sinkCommand(),
+  },
+  {
     name: 'replay',
     about: 'send a file of payments to a running Holdfast',
     load: async () => (await import('./replay.ts')).replayCommand(),

@@ -13,3 +13,8 @@ export type LabelSource = LabelJson['source'];
 
 /** A label as decoded: the same, its time in milliseconds since the Unix epoch. */
 export type Label = Omit<LabelJson, 'labelledAt'> & { readonly labelledAtMs: number };
+
+/** The label as JSON carries it. */
+export function labelToJson({ paymentId, label, source, labelledAtMs }: Label): LabelJson {
+  return { paymentId, label, source, labelledAt: new Date(labelledAtMs).toISOString() };
+}

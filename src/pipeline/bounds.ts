@@ -14,8 +14,10 @@ export const bounds = {
   streamBatchesMax: 4,
   /** Least time left before the deadline for the model to be tried at all, milliseconds. */
   modelReserveMs: 1,
-  /** Longest that velocity may take of a payment without its own deadline (the stream), milliseconds. */
+  /** Longest that velocity may take of a payment that somebody waits for, milliseconds. */
   velocityBudgetMs: 50,
+  /** The same for payments without a deadline of their own (the stream): better late than without features. */
+  unhurriedVelocityBudgetMs: 1000,
   /** The same for a scoring worker. */
   poolBudgetMs: 100,
   /** Retry-After of a 503, seconds. */

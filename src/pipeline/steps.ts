@@ -48,7 +48,8 @@ export async function enrich(
     tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number, () => waiting);
   // A store in this process can neither hang nor lose a reply: the guard would only cost time.
   if (tools.velocity.inProcess === true) return read();
-  const budgetMs = Math.min(bounds.velocityBudgetMs, leftMs / 2);
+  const unhurried = leftMs === Number.POSITIVE_INFINITY;
+  const budgetMs = unhurried ? bounds.unhurriedVelocityBudgetMs : Math.min(bounds.velocityBudgetMs, leftMs / 2);
   const result = await tools.velocityGuard.run(read, budgetMs);
   waiting = false;
   if (result.ok) return;

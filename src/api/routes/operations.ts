@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { errors, isErrorCode } from '../../domain/errors.ts';
-import type { ApiContext } from '../options.ts';
+import type { Registry } from 'prom-client';
+import type { DecisionService } from '../../pipeline/service.ts';
 import { ProblemError, sendProblem } from '../problem.ts';
 import { ref } from '../schemas.ts';
 
@@ -12,7 +13,13 @@ const problem = (description: string) => ({
   content: { 'application/problem+json': { schema: ref('Problem') } },
 });
 
-export function registerOperations(app: FastifyInstance, { options }: ApiContext): void {
+/** What these routes tell about. */
+export interface Operated {
+  readonly service: Pick<DecisionService, 'readiness'>;
+  readonly metrics: Registry;
+}
+
+export function registerOperations(app: FastifyInstance, { options }: { readonly options: Operated }): void {
   const tags = ['operations'];
 
   app.get(

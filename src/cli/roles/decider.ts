@@ -1,0 +1,169 @@
+/** What `serve` and `stream` share: the pipeline over Redis and Kafka. */
+import { mkdirSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { KafkaEventLog } from '../../adapters/kafka/eventLog.ts';
+import { connectionOf } from '../../adapters/kafka/settings.ts';
+import { connectRedis, type RedisConnection } from '../../adapters/redis/connection.ts';
+import { RedisDecisionCache } from '../../adapters/redis/decisionCache.ts';
+import { RedisReleaseNames } from '../../adapters/redis/releaseNames.ts';
+import { RedisVelocityStore } from '../../adapters/redis/velocity.ts';
+import { lockDirectory } from '../../adapters/sqlite/lock.ts';
+import { openSpoolFile } from '../../adapters/sqlite/spoolFile.ts';
+import { createPaymentDecoder } from '../../domain/decode.ts';
+import { labelToJson } from '../../domain/label.ts';
+import { Payment } from '../../domain/payment.ts';
+import { ClaimedStore } from '../../pipeline/claimedStore.ts';
+import { systemClock } from '../../pipeline/clock.ts';
+import { encodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
+import { createDecisionService } from '../../pipeline/decisionService.ts';
+import { createPipelineMetrics, type PipelineMetrics } from '../../pipeline/metrics.ts';
+import { Pipeline } from '../../pipeline/pipeline.ts';
+import { type DecisionRecord, topics } from '../../pipeline/ports.ts';
+import type { DecisionService } from '../../pipeline/service.ts';
+import { Spool } from '../../pipeline/spool.ts';
+import type { ReleaseBundle } from '../../releases/bundle.ts';
+import { ReleaseStore } from '../../releases/store.ts';
+import { warmUp } from '../up/warmUp.ts';
+import { deciderDependencies, registerDeciderGauges } from './deciderState.ts';
+import type { RoleEnvironment } from './environment.ts';
+
+/** Longest that a start waits for Redis; without it it goes on, degraded. */
+const redisReadyMs = 5_000;
+
+export interface DeciderOptions {
+  readonly environment: RoleEnvironment<'kafka' | 'redis'>;
+  readonly bundle: ReleaseBundle;
+  readonly logger: Logger;
+  /** Longest wait for one reply of Redis, milliseconds. */
+  readonly redisMs: number;
+  /** Longest wait for Kafka before the spool takes decisions, milliseconds. */
+  readonly spoolAfterMs: number;
+}
+
+export interface Decider {
+  readonly log: KafkaEventLog;
+  readonly redis: RedisConnection;
+  readonly velocity: RedisVelocityStore;
+  readonly store: ClaimedStore;
+  readonly cache: RedisDecisionCache;
+  readonly spool: Spool;
+  readonly pipeline: Pipeline;
+  readonly service: DecisionService;
+  readonly metrics: PipelineMetrics;
+  readonly registry: Registry;
+  /** Answers what is in flight, then lets go of everything. */
+  close(): Promise<void>;
+}
+
+function openKafka({ environment, logger }: DeciderOptions): KafkaEventLog {
+  return new KafkaEventLog({
+    connection: connectionOf(environment.kafka),
+    onLog: (severity, message, fields) => logger[severity]({ kafka: fields }, message),
+    onOffsetOutOfRange: (topic, partition, from, to) =>
+      logger.error({ topic, partition, from, to }, 'messages were deleted before they were read'),
+  });
+}
+
+/** Decisions of any release as their topic carries them. */
+function messagesOf(names: RedisReleaseNames, records: readonly DecisionRecord[]) {
+  return Promise.all(
+    records.map(async (record) => ({
+      key: record.paymentId,
+      value: encodeDecisionMessage(record, await names.of(record.releaseId)),
+    })),
+  );
+}
+
+export async function openDecider(options: DeciderOptions): Promise<Decider> {
+  const { environment, logger } = options;
+  const { dataDir } = environment;
+  mkdirSync(dataDir, { recursive: true });
+  const lock = lockDirectory(dataDir);
+  const releases = new ReleaseStore(dataDir);
+  const release = await releases.add(options.bundle);
+  warmUp(release, systemClock.nowMs());
+  const log = openKafka(options);
+  const redis = connectRedis({
+    ...environment.redis,
+    commandTimeoutMs: options.redisMs,
+    onError: (error) => logger.warn({ err: error }, 'Redis'),
+  });
+  const names = new RedisReleaseNames(redis);
+  if (await redis.whenReady(redisReadyMs)) await names.publish(release.id, release.features.names);
+  else logger.error('Redis does not answer: payments are decided without velocity until it does');
+  redis.onChange((ready) => {
+    // It may have come back empty.
+    if (ready) names.publish(release.id, release.features.names).catch(() => {});
+  });
+
+  const velocity = new RedisVelocityStore({ program: release.features, connection: redis });
+  const cache = new RedisDecisionCache({ connection: redis });
+  const spool = new Spool({
+    file: openSpoolFile(dataDir),
+    append: (messages) => log.append(topics.decisions, messages),
+    onFailure: (error) => logger.warn({ err: error }, 'decisions are spooled'),
+    afterMs: options.spoolAfterMs,
+  });
+  const decoder = createPaymentDecoder();
+  const store = new ClaimedStore({
+    cache,
+    append: async (records) => spool.append(await messagesOf(names, records)),
+    appendLabels: (_tenantId, labels) =>
+      log.append(
+        topics.labels,
+        labels.map((label) => ({ key: label.paymentId, value: Buffer.from(JSON.stringify(labelToJson(label))) })),
+      ),
+    // The stream commits its positions itself, after the decisions.
+    commit: () => Promise.resolve(),
+    onAdopted(records) {
+      for (const record of records) {
+        const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
+        if (payment instanceof Payment) velocity.missed(record.tenantId, [payment]);
+      }
+    },
+    onFailure: (step, error) => logger.warn({ step, err: error }, 'the store of decisions goes on without it'),
+    waitedForMs: options.redisMs,
+    unhurriedMs: 2 * options.redisMs,
+  });
+  const registry = new Registry();
+  const metrics = createPipelineMetrics(registry);
+  const pipeline = new Pipeline({
+    release,
+    store,
+    velocity,
+    pool: undefined,
+    clock: systemClock,
+    metrics,
+    onStageFailure(stage, failure, error) {
+      metrics.stageFailed(stage, failure);
+      logger.warn({ stage, failure, err: error }, 'a stage failed');
+    },
+  });
+  const parts = { log, redis, velocity, store, spool, pipeline };
+  const service = createDecisionService({
+    pipeline,
+    store,
+    velocity,
+    releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
+    dependencies: () => deciderDependencies(parts),
+    onFailure: (error) => logger.warn({ err: error }, 'labels were not recorded'),
+  });
+  registerDeciderGauges(registry, parts);
+  return {
+    ...parts,
+    cache,
+    service,
+    metrics,
+    registry,
+    async close() {
+      await pipeline.close();
+      await store.close();
+      await spool.close();
+      await velocity.close();
+      await redis.close();
+      await log.close();
+      lock.release();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+/** The sinks of the two topics: decisions and labels, each a member of its group, into one ClickHouse. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { collectDefaultMetrics, type Registry } from 'prom-client';
+import type { ClickHouseStore } from '../../adapters/clickhouse/store.ts';
+import { decodeLabel } from '../../domain/decodeLabel.ts';
+import { isRefusal } from '../../domain/refusal.ts';
+import { deadLetterMessage } from '../../pipeline/deadletter.ts';
+import { decodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
+import { SubscriptionDead } from '../../pipeline/logErrors.ts';
+import { registerGauge } from '../../pipeline/metrics.ts';
+import { createPartitionSink } from '../../pipeline/partitionSink.ts';
+import type { EventLog, Message, Subscription, Topic } from '../../pipeline/ports.ts';
+import { topics } from '../../pipeline/ports.ts';
+import type { DependencyState } from '../../pipeline/service.ts';
+import { runSink } from '../../pipeline/sink.ts';
+import type { SinkEntry } from '../../pipeline/sinkBlock.ts';
+
+const groups = { [topics.decisions]: 'holdfast-sink-decisions', [topics.labels]: 'holdfast-sink-labels' } as const;
+type SinkTopic = keyof typeof groups;
+const tenantId = 'default';
+const retryPauseMs = 1_000;
+/** Releases whose feature names are remembered. */
+const releasesMax = 1024;
+
+export interface SinksOptions {
+  readonly log: EventLog;
+  readonly store: ClickHouseStore;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly onDead: (error: unknown) => void;
+}
+
+export interface Sinks {
+  readonly readiness: () => { readonly ready: boolean; readonly dependencies: readonly DependencyState[] };
+  /** Finishes the blocks under way. */
+  stop(): Promise<void>;
+}
+
+/** Messages as entries; feature names come with the messages themselves. */
+class Decoder {
+  readonly #names = new Map<string, readonly string[]>();
+
+  namesOf = (releaseId: string): readonly string[] | undefined => this.#names.get(releaseId);
+
+  decision = (message: Message): SinkEntry | undefined => {
+    try {
+      const { record, featureNames } = decodeDecisionMessage(message.value);
+      if (this.#names.size >= releasesMax) this.#names.clear();
+      this.#names.set(record.releaseId, featureNames);
+      return { kind: 'decision', record };
+    } catch {
+      return undefined;
+    }
+  };
+
+  label = (message: Message): SinkEntry | undefined => {
+    const label = decodeLabel(message.value, Date.now());
+    return isRefusal(label) ? undefined : { kind: 'label', label: { ...label, tenantId } };
+  };
+}
+
+export function startSinks(options: SinksOptions): Sinks {
+  const { log, store, registry, logger } = options;
+  const stopping = new AbortController();
+  const decoder = new Decoder();
+  const failures = new Map<SinkTopic | 'schema', string>();
+  collectDefaultMetrics({ register: registry });
+
+  async function onUnreadable(topic: Topic, message: Message): Promise<void> {
+    await log.append(topics.deadletter, [
+      deadLetterMessage(topic, message, 'malformed_json', new Date().toISOString()),
+    ]);
+  }
+
+  async function runTopic(topic: SinkTopic, subscription: Subscription): Promise<void> {
+    const sink = createPartitionSink({
+      topic,
+      group: groups[topic],
+      subscription,
+      store,
+      featureNamesOf: decoder.namesOf,
+      decode: topic === topics.decisions ? decoder.decision : decoder.label,
+      onUnreadable: (message) => onUnreadable(topic, message),
+    });
+    let rows = 0;
+    const name = topic === topics.decisions ? 'decisions' : 'labels';
+    registerGauge(registry, `holdfast_sink_${name}_rows`, `Messages of ${name} that reached ClickHouse.`, () => rows);
+    const hooks = {
+      wait: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+      onStep(step: { readonly rows: number }) {
+        rows += step.rows;
+        failures.delete(topic);
+      },
+      onError(error: unknown) {
+        failures.set(topic, error instanceof Error ? error.name : 'failed');
+        if (error instanceof SubscriptionDead && !stopping.signal.aborted) {
+          stopping.abort();
+          options.onDead(error);
+        } else if (!stopping.signal.aborted) logger.warn({ topic, err: error }, 'the sink tries its last block again');
+      },
+    };
+    await runSink(sink, hooks, stopping.signal);
+    await subscription.close().catch(() => {});
+  }
+
+  /** What must be there before the first block: the tables, then membership in the group. */
+  async function start(topic: SinkTopic, migrated: Promise<void>): Promise<void> {
+    await migrated;
+    while (!stopping.signal.aborted) {
+      try {
+        const subscription = await log.subscribe(groups[topic], topic);
+        failures.delete(topic);
+        await runTopic(topic, subscription);
+        return;
+      } catch (error) {
+        failures.set(topic, error instanceof Error ? error.name : 'failed');
+        logger.warn({ topic, err: error }, 'the sink tries to join again');
+        await sleep(retryPauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async function migrate(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await store.migrate();
+        failures.delete('schema');
+        return;
+      } catch (error) {
+        failures.set('schema', error instanceof Error ? error.name : 'failed');
+        logger.warn({ err: error }, 'ClickHouse cannot be brought to the newest schema now');
+        await sleep(retryPauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  const migrated = migrate();
+  const running = Promise.all([start(topics.decisions, migrated), start(topics.labels, migrated)]);
+  return {
+    readiness() {
+      const dependencies = [...failures].map(
+        ([name, detail]): DependencyState => ({ name, state: 'degraded', detail }),
+      );
+      return { ready: true, dependencies };
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * Consumes the labels topic: each label is counted for the entities of its payment and remembered with it. Labels that were
+ * given to the API come by here too; they are known already, and nothing is counted twice.
+ */
+import { createPaymentDecoder } from '../domain/decode.ts';
+import { decodeLabel } from '../domain/decodeLabel.ts';
+import type { Label } from '../domain/label.ts';
+import { Payment } from '../domain/payment.ts';
+import { isRefusal } from '../domain/refusal.ts';
+import type { Clock } from './clock.ts';
+import { deadLetterMessage } from './deadletter.ts';
+import { SubscriptionDead } from './logErrors.ts';
+import type { DecisionCache, DecisionStore, EventLog, Message, Subscription, VelocityStore } from './ports.ts';
+import { topics } from './ports.ts';
+
+export const labelGroup = 'holdfast-labels';
+const pollMessagesMax = 256;
+const idleWaitMs = 1000;
+const retryPauseMs = 500;
+
+export interface LabelConsumerOptions {
+  readonly log: EventLog;
+  readonly store: Pick<DecisionStore, 'lookup'>;
+  readonly cache: Pick<DecisionCache, 'recordLabels'>;
+  readonly velocity: Pick<VelocityStore, 'markLabel'>;
+  readonly clock: Clock;
+  readonly tenantId: string;
+  /** It goes on by itself: it reads its last messages again. */
+  readonly onFailure: (error: unknown) => void;
+  /** It has ended and will not go on. */
+  readonly onDead: (error: SubscriptionDead) => void;
+  readonly onDeadLetter: (code: string) => void;
+}
+
+export class LabelConsumer {
+  readonly #options: LabelConsumerOptions;
+  readonly #decoder = createPaymentDecoder();
+  #stopping = false;
+  #wake: () => void = () => {};
+  #subscription: Subscription | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: LabelConsumerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        this.#subscription ??= await this.#options.log.subscribe(labelGroup, topics.labels);
+        await this.#step(this.#subscription);
+      } catch (error) {
+        if (error instanceof SubscriptionDead) {
+          this.#options.onDead(error);
+          break;
+        }
+        this.#options.onFailure(error);
+        await this.#subscription?.rewind().catch(() => {});
+        await this.#pause();
+      }
+    }
+    await this.#subscription?.close().catch(() => {});
+  }
+
+  async #step(subscription: Subscription): Promise<void> {
+    const messages = await this.#poll(subscription);
+    const last = messages.at(-1);
+    if (last === undefined) return;
+    const refused: { readonly message: Message; readonly code: string }[] = [];
+    const labels: { readonly message: Message; readonly label: Label }[] = [];
+    for (const message of messages) {
+      const label = decodeLabel(message.value, this.#options.clock.nowMs());
+      if (isRefusal(label)) refused.push({ message, code: label.code });
+      else labels.push({ message, label });
+    }
+    refused.push(...(await this.#apply(labels)));
+    await this.#deadLetter(refused);
+    const { partition, offset } = last;
+    await subscription.commit([{ group: labelGroup, topic: topics.labels, partition, nextOffset: offset + 1 }]);
+  }
+
+  /** @returns those whose payment is not known */
+  async #apply(labels: readonly { readonly message: Message; readonly label: Label }[]) {
+    const { store, cache, velocity, tenantId } = this.#options;
+    const records = await store.lookup(
+      tenantId,
+      labels.map(({ label }) => label.paymentId),
+    );
+    const unknown: { message: Message; code: string }[] = [];
+    const known: Label[] = [];
+    for (const [i, { message, label }] of labels.entries()) {
+      const record = records[i];
+      const payment = record === undefined ? undefined : this.#decoder.decode(record.payment, Number.POSITIVE_INFINITY);
+      if (payment instanceof Payment) {
+        await velocity.markLabel(tenantId, payment, label.label === 'fraud', 0);
+        known.push(label);
+      } else unknown.push({ message, code: 'payment_unknown' });
+    }
+    if (known.length > 0) await cache.recordLabels(tenantId, known);
+    return unknown;
+  }
+
+  async #deadLetter(letters: readonly { readonly message: Message; readonly code: string }[]): Promise<void> {
+    if (letters.length === 0) return;
+    const { log, clock, onDeadLetter } = this.#options;
+    const at = new Date(clock.nowMs()).toISOString();
+    await log.append(
+      topics.deadletter,
+      letters.map(({ message, code }) => deadLetterMessage(topics.labels, message, code, at)),
+    );
+    for (const { code } of letters) onDeadLetter(code);
+  }
+
+  #poll(subscription: Subscription): Promise<readonly Message[]> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => resolve([]);
+      subscription.poll(pollMessagesMax, idleWaitMs).then(resolve, reject);
+    });
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, retryPauseMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
