@@ -183,10 +183,12 @@ export class KafkaEventLog implements EventLog {
       const there = new Set(await admin.listTopics());
       const absent = Object.values(topics).filter((topic) => !there.has(this.#nameOf(topic)));
       if (absent.length === 0) return;
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: absent.map((topic) => ({ topic: this.#nameOf(topic), numPartitions: partitions[topic] })),
-      });
+      const made = absent.map((topic) => ({ topic: this.#nameOf(topic), numPartitions: partitions[topic] }));
+      await admin.createTopics({ waitForLeaders: false, topics: made });
+      await untilLed(
+        admin,
+        made.map(({ topic }) => topic),
+      );
     });
     // The client's wait for leaders ends before they lead. A send to such a partition fails, is repeated with what it held
     // for others, and those have it twice.
@@ -245,6 +247,23 @@ export class KafkaEventLog implements EventLog {
     const admin = this.#client.admin();
     await admin.connect();
     return admin;
+  }
+}
+
+/**
+ * A topic that was just made is not known to every broker at once, nor does its leader lead at once; kafkajs' own waiting asks for
+ * neither. Sends that come too early are repeated, which doubles those of their messages that went to a partition that was ready.
+ */
+async function untilLed(admin: Admin, names: string[]): Promise<void> {
+  const untilMs = performance.now() + kafkaBounds.appendMsMax;
+  for (;;) {
+    const failure = await Promise.all(names.map((name) => admin.fetchTopicOffsets(name))).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (failure === undefined) return;
+    if (performance.now() > untilMs) throw failure.error;
+    await new Promise((resolve) => setTimeout(resolve, kafkaBounds.retryPauseMs));
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * kafkajs 2.2.4 re-arms a timer of negative length after every response: each connection wakes its process a thousand times a
- * second for ever, and Node 24 warns of it. Here the timer is armed only when something waits, as it was meant to be.
+ * Two faults of kafkajs 2.2.4 mended where they are, because they cannot be avoided from outside. Tests in
+ * test/integration/kafka/faults.test.ts fail without either.
  */
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 
 interface RequestQueue {
   throttledUntil: number;
@@ -11,13 +12,27 @@ interface RequestQueue {
   checkPendingRequests(): void;
   scheduleCheckPendingRequests(): void;
 }
+interface Connection {
+  socket: Socket | null;
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  isConnected(): boolean;
+  connect(): Promise<boolean>;
+}
 
+const load = createRequire(import.meta.url);
 /** How often a queue with waiting requests looks again, as in kafkajs. */
 const checkMs = 10;
+/** Bytes that tell the size of a reply. */
+const sizeBytes = 4;
 
-const queueClass = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
-
-queueClass.prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue): void {
+/**
+ * 1. It re-arms a timer of negative length after every response: each connection wakes its process a thousand times a second for
+ * ever, and Node 24 warns of it. Here the timer is armed only when something waits, as it was meant to be.
+ */
+const { prototype: queue } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
+queue.scheduleCheckPendingRequests = function schedule(this: RequestQueue): void {
   if (this.pending.length === 0 || this.throttleCheckTimeoutId !== null) return;
   const throttledMs = this.throttledUntil - Date.now();
   this.throttleCheckTimeoutId = setTimeout(
@@ -27,4 +42,24 @@ queueClass.prototype.scheduleCheckPendingRequests = function schedule(this: Requ
     },
     throttledMs > 0 ? throttledMs : checkMs,
   );
+};
+
+/**
+ * 2. A connection that ends in the middle of a reply keeps the half of it, and reads the replies of its next socket as the rest:
+ * nothing matches any more, every request times out, and it never recovers because the socket itself is sound. Here a new socket
+ * begins with nothing, and the old one cannot disturb it.
+ */
+const { prototype: connection } = load('kafkajs/src/network/connection') as { prototype: Connection };
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with the connection it is taken for
+const { connect } = connection;
+connection.connect = function reconnect(this: Connection): Promise<boolean> {
+  if (!this.isConnected()) {
+    for (const event of ['data', 'end', 'error', 'timeout']) this.socket?.removeAllListeners(event);
+    this.socket?.on('error', () => {});
+    this.socket?.destroy();
+    this.chunks = [];
+    this.bytesBuffered = 0;
+    this.bytesNeeded = sizeBytes;
+  }
+  return connect.call(this);
 };
