@@ -82,10 +82,14 @@ describe.skipIf(!needed.met)('claims in Redis', () => {
     expect(plain(claim?.record)).toEqual(plain(record));
   });
 
-  test('of bytes that are no decision are refused by name', async () => {
-    await cache.claim([recordOf('a')], [true]);
-    const [key] = (await direct.call('KEYS', ['d:*'])) as Buffer[];
+  test('of bytes that are no decision stand in nobody’s way', async () => {
+    await cache.claim([recordOf('a'), recordOf('b')], [true, true]);
+    const [key] = (await direct.call('KEYS', ['d:*:a'])) as Buffer[];
     await direct.call('SET', [key as Buffer, '1nonsense']);
-    await expect(cache.lookup('default', ['a'])).rejects.toMatchObject({ failure: 'damaged' });
+    const found = await cache.lookup('default', ['a', 'b']);
+    expect(found.map((claim) => claim?.record.paymentId)).toEqual([undefined, 'b']);
+    const other = recordOf('a', { variant: '-other' });
+    const [claim, unwritten] = await cache.claim([other, recordOf('a')], [true, false]);
+    expect([claim?.won, claim?.record, unwritten]).toEqual([true, other, undefined]);
   });
 });
