@@ -10,8 +10,8 @@ import { Payment } from '../src/domain/payment.ts';
 import { createFeatureMatrix } from '../src/features/frame.ts';
 import { compileFeatures } from '../src/features/program.ts';
 import { unreachable } from '../src/config/exit.ts';
-import { findProgram, missing } from '../scripts/services/install.ts';
-import { startRedis } from '../test/helpers/services/redis.ts';
+import { missing } from '../scripts/services/install.ts';
+import { startRedis } from '../scripts/services/redis.ts';
 import { TextbookVelocity } from './fixtures/textbookVelocity.ts';
 import { uniform } from './fixtures/randomModel.ts';
 import { median, printMetric } from './lib.ts';
@@ -76,8 +76,8 @@ async function feed(contender: Contender, batches: readonly Payment[][]): Promis
   return (batches.length * batchRows * 1000) / (performance.now() - from);
 }
 
-async function bytesPerEntity(port: number, db: number, pattern: string): Promise<number> {
-  const client = new Redis({ port, db });
+async function bytesPerEntity(url: string, pattern: string): Promise<number> {
+  const client = new Redis(url);
   let bytes = 0;
   let keys = 0;
   for await (const found of client.scanStream({ match: pattern, count: 1000 })) {
@@ -92,13 +92,12 @@ async function bytesPerEntity(port: number, db: number, pattern: string): Promis
 
 export async function run(): Promise<void> {
   const reason = missing('redis');
-  const program = findProgram('redis-server');
-  if (reason !== undefined || program === undefined) throw unreachable(reason ?? 'redis-server is not installed');
-  const server = await startRedis({ program, args: ['--databases', '16'] });
+  if (reason !== undefined) throw unreachable(reason);
+  const server = await startRedis();
   const connections = [1, 2].map((db) =>
     connectRedis({ urls: [`${server.url}/${db}`], cluster: false, commandTimeoutMs: 10_000 }),
   );
-  const textbook = new TextbookVelocity(server.port, 0, kinds);
+  const textbook = new TextbookVelocity(`${server.url}/0`, kinds);
   try {
     await Promise.all(connections.map((connection) => connection.whenReady(5000)));
     const stores = connections.map((connection, i) => {
@@ -116,7 +115,10 @@ export async function run(): Promise<void> {
     });
     const contenders: Contender[] = [...ours, textbook];
     await compare(contenders);
-    const [own, sets] = [await bytesPerEntity(server.port, 1, 'v:*'), await bytesPerEntity(server.port, 0, 'z:*')];
+    const [own, sets] = [
+      await bytesPerEntity(`${server.url}/1`, 'v:*'),
+      await bytesPerEntity(`${server.url}/0`, 'z:*'),
+    ];
     printMetric({
       bench: 'redis-velocity',
       metric: 'bytes_per_entity',

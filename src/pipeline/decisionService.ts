@@ -38,13 +38,18 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
   /** Labels one after another: what is marked in memory and what is written keep one order. */
   let labelTurn: Promise<unknown> = Promise.resolve();
 
-  /** The labels that are new, marked in memory; sets the outcome of the others. */
-  async function markFresh(tenantId: string, labels: readonly Label[], outcomes: LabelOutcome[], batch: number) {
+  /** Marks the labels that are new in memory, and adds them to `marked`; sets the outcome of the others. */
+  async function markFresh(
+    tenantId: string,
+    labels: readonly Label[],
+    outcomes: LabelOutcome[],
+    marked: Marked[],
+    batch: number,
+  ): Promise<void> {
     const records = await store.lookup(
       tenantId,
       labels.map((label) => label.paymentId),
     );
-    const marked: Marked[] = [];
     const known = new Map<string, Label[]>();
     for (const [i, label] of labels.entries()) {
       const record = records[i];
@@ -64,14 +69,25 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
       earlier.push(label);
       await velocity.markLabel(tenantId, payment, label.label === 'fraud', batch);
     }
-    return marked;
+  }
+
+  /** Not durable: memory goes back to what is. What cannot go back now is put right when the label comes again. */
+  async function markBack(tenantId: string, marked: readonly Marked[], batch: number): Promise<void> {
+    for (const { payment, before } of marked.toReversed()) {
+      try {
+        await velocity.markLabel(tenantId, payment, before?.label === 'fraud', batch);
+      } catch (error) {
+        options.onFailure(error);
+      }
+    }
   }
 
   async function labelAll(tenantId: string, labels: readonly Label[]): Promise<LabelOutcome[]> {
     const outcomes: LabelOutcome[] = labels.map(() => 'recorded');
     const batch = pipeline.nextBatchNumber();
-    const marked = await markFresh(tenantId, labels, outcomes, batch);
+    const marked: Marked[] = [];
     try {
+      await markFresh(tenantId, labels, outcomes, marked, batch);
       const fresh = marked.map(({ label }) => label);
       const recorded = await store.recordLabels(tenantId, fresh, batch);
       marked.forEach(({ position }, i) => {
@@ -80,12 +96,8 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
       return outcomes;
     } catch (error) {
       options.onFailure(error);
-      // Not durable: memory goes back to what is.
-      for (const { payment, before, position } of marked.reverse()) {
-        await velocity.markLabel(tenantId, payment, before?.label === 'fraud', batch);
-        outcomes[position] = 'unavailable';
-      }
-      return outcomes;
+      await markBack(tenantId, marked, batch);
+      return outcomes.map((outcome) => (outcome === 'recorded' ? 'unavailable' : outcome));
     }
   }
 

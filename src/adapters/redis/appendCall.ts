@@ -44,7 +44,7 @@ export function encodePlans(plans: readonly EntityPlan[], ttlSeconds: readonly n
   return bytes;
 }
 
-export function requestBytes(plans: readonly EntityPlan[], works: readonly KeyWork[]): number {
+function requestBytes(plans: readonly EntityPlan[], works: readonly KeyWork[]): number {
   return works.reduce((sum, { planIndex, rows }) => {
     return sum + keyHeadBytes + rows.length * (1 + requestRecordBytes(plans[planIndex] as EntityPlan));
   }, 0);

@@ -1,7 +1,7 @@
 /** Claims of payment ids and labels in Redis, for as long as a payment may be delivered again. */
 import { type Label, labelSources, labelValues } from '../../domain/label.ts';
 import { hashText } from '../../features/hash.ts';
-import { decodeRecord, encodeRecordBytes } from '../../pipeline/codec.ts';
+import { decodeRecord, encodeRecordBytes, RecordFormatError } from '../../pipeline/codec.ts';
 import type { Claim, ClaimOutcome, DecisionCache, DecisionRecord } from '../../pipeline/ports.ts';
 import type { RedisConnection } from './connection.ts';
 import { RedisUnavailable } from './errors.ts';
@@ -29,11 +29,13 @@ function keyOf(kind: 'd' | 'l', tenantId: string, paymentId: string): string {
   return `${kind}:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`;
 }
 
-function decoded(bytes: Buffer): DecisionRecord {
+/** Undefined for bytes that are no decision: one such claim must not stand in the way of all others of its batch. */
+function decoded(bytes: Buffer): DecisionRecord | undefined {
   try {
     return decodeRecord(bytes);
-  } catch {
-    throw new RedisUnavailable('damaged', 'a claim');
+  } catch (error) {
+    if (error instanceof RecordFormatError) return undefined;
+    throw error;
   }
 }
 
@@ -53,7 +55,8 @@ export class RedisDecisionCache implements DecisionCache {
     const values = await this.#inCalls(keys, (own) => this.#connection.call('MGET', own));
     return values.map((value): Claim | undefined => {
       if (!Buffer.isBuffer(value)) return undefined;
-      return { record: decoded(value.subarray(1)), published: value[0] === published };
+      const record = decoded(value.subarray(1));
+      return record === undefined ? undefined : { record, published: value[0] === published };
     });
   }
 
@@ -70,8 +73,12 @@ export class RedisDecisionCache implements DecisionCache {
     return answers.map((answer, i): ClaimOutcome | undefined => {
       if (!Buffer.isBuffer(answer)) return undefined;
       const isPublished = answer[1] === published;
-      if (answer[0] === won) return { won: true, published: isPublished, record: records[i] as DecisionRecord };
-      return { won: false, published: isPublished, record: decoded(answer.subarray(2)) };
+      const own = records[i] as DecisionRecord;
+      if (answer[0] === won) return { won: true, published: isPublished, record: own };
+      const record = decoded(answer.subarray(2));
+      if (record !== undefined) return { won: false, published: isPublished, record };
+      // Nobody can read what stands there: the topic decides who was first.
+      return write[i] === true ? { won: true, published: false, record: own } : undefined;
     });
   }
 

@@ -21,8 +21,8 @@ const tailRecordsMax = 16;
 const tailShare = 8;
 /** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
 const compactionsMax = 64;
-/** Tries to change an entity that others rewrite at the same time. */
-const changeTriesMax = 8;
+/** Tries to change an entity that other processes rewrite at the same time; each failure is the success of one of them. */
+const changeTriesMax = 32;
 const lateDayMs = 86_400_000;
 /** The expiry is put off only so often, and is by so much longer. */
 const refreshMs = lateDayMs;
@@ -63,6 +63,8 @@ export class EntityStore {
   readonly #plansBytes: Buffer;
   readonly #facts: PaymentFacts[] = [];
   readonly #compacting = new Set<string>();
+  /** The last change of each entity that is on its way: changes of one process do not race with each other. */
+  readonly #changing = new Map<string, Promise<void>>();
   #compactionsFailed = 0;
   /** Different for every entity that is made: one that expired and came back is not taken for what it was. */
   #seed = randomInt(generations);
@@ -123,9 +125,21 @@ export class EntityStore {
     const changes = this.plans.flatMap((plan, planIndex) => {
       if (!applies(plan) || !hasKey(facts, plan)) return [];
       const key = entityKey(facts, plan, tenantPart, shardOf(facts, plan));
-      return [this.#changeOne(key, planIndex, facts, change)];
+      return [this.#inTurn(key, () => this.#changeOne(key, planIndex, facts, change))];
     });
     await allOf(changes);
+  }
+
+  async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#changing.get(key) ?? Promise.resolve();
+    // That the one before it failed is told to who asked for it.
+    const own = before.then(work, work);
+    this.#changing.set(key, own);
+    try {
+      await own;
+    } finally {
+      if (this.#changing.get(key) === own) this.#changing.delete(key);
+    }
   }
 
   async #changeOne(

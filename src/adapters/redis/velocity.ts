@@ -44,6 +44,12 @@ export interface RedisVelocityState {
   readonly copiesBytes: number;
 }
 
+/** Payments of a call that waits to be sent, and those of them that were taken out again meanwhile. */
+interface Unsent {
+  readonly payments: readonly Payment[];
+  readonly takenOut: Payment[];
+}
+
 export class RedisVelocityStore implements VelocityStore {
   readonly #program: FeatureProgram;
   readonly #entities: EntityStore;
@@ -51,6 +57,7 @@ export class RedisVelocityStore implements VelocityStore {
   readonly #facts: PaymentFacts;
   readonly #stopListening: () => void;
   readonly #retracting = new Set<Promise<void>>();
+  readonly #unsent = new Set<Unsent>();
   #away = false;
   #closed = false;
   #lastError: string | undefined;
@@ -93,12 +100,16 @@ export class RedisVelocityStore implements VelocityStore {
     _batch: number,
     wanted: () => boolean = () => true,
   ): Promise<void> {
+    const unsent: Unsent = { payments, takenOut: [] };
+    this.#unsent.add(unsent);
     try {
-      await this.#caughtUp();
+      await this.#caughtUp().finally(() => this.#unsent.delete(unsent));
       await this.#entities.append(tenantId, payments, { out, wanted });
     } catch (error) {
       this.missed(tenantId, payments);
       throw this.#failed(error);
+    } finally {
+      for (const payment of unsent.takenOut) this.retract(tenantId, payment);
     }
     if (wanted()) this.#writeRest(payments, out);
   }
@@ -109,6 +120,12 @@ export class RedisVelocityStore implements VelocityStore {
   }
 
   retract(tenantId: string, payment: Payment): void {
+    // It must not be taken out before it is in.
+    const unsent = [...this.#unsent].find(({ payments }) => payments.includes(payment));
+    if (unsent !== undefined) {
+      unsent.takenOut.push(payment);
+      return;
+    }
     const unsure = this.#backlog.has(tenantId, payment);
     if (unsure || this.#away) {
       this.#backlog.add({ tenantId, payment, retract: true });

@@ -28,7 +28,9 @@ const program = compileFeatures({
 });
 
 /** Counts 300 payments of as many customers at one terminal, labels one, claims and finds all of them. */
-async function exercise(options: Partial<RedisConnectionOptions> & { readonly urls: readonly string[] }): Promise<void> {
+async function exercise(
+  options: Partial<RedisConnectionOptions> & { readonly urls: readonly string[] },
+): Promise<void> {
   const connection = connectRedis({ cluster: false, commandTimeoutMs: patientMs, ...options });
   const velocity = new RedisVelocityStore({ program, connection });
   try {

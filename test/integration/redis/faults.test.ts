@@ -248,6 +248,18 @@ describe.skipIf(!needed.met)('velocity over a Redis in trouble', { timeout: 60_0
     expect(await countElsewhere(paid())).toBe(2);
   });
 
+  test('a payment taken out before it was even sent does not count either', async () => {
+    await open();
+    const [kept, gone] = [paid(), paid()];
+    await counts([kept]);
+    const late = counts([gone]);
+    store.retract('default', gone);
+    await late;
+    await store.settled();
+    expect(await countElsewhere(paid())).toBe(2);
+    expect(store.state()).toMatchObject({ state: 'up', backlog: 0 });
+  });
+
   test('what nobody waits for any more is appended and not written', async () => {
     await open();
     const out = createFeatureMatrix(program.names.length, 1);

@@ -12,6 +12,7 @@ import type { Decision } from '../../../src/domain/decision.ts';
 import { ClaimedStore } from '../../../src/pipeline/claimedStore.ts';
 import { systemClock } from '../../../src/pipeline/clock.ts';
 import { decodeRecord } from '../../../src/pipeline/codec.ts';
+import { createDecisionService } from '../../../src/pipeline/decisionService.ts';
 import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
 import { Pipeline } from '../../../src/pipeline/pipeline.ts';
 import { topics as topicNames } from '../../../src/pipeline/ports.ts';
@@ -139,5 +140,28 @@ describe.skipIf(!needed.met)('the pipeline over a Redis in trouble', { timeout: 
     await connection.call('CONFIG', ['SET', 'maxmemory', '0']);
     expect(await whole()).toEqual([made, made]);
     await expectOneDecisionEach();
+  });
+
+  test('away, it takes no label, and says so; the same label counts when it is back', async () => {
+    await decide();
+    const service = createDecisionService({
+      pipeline,
+      store,
+      velocity,
+      releaseOf: () => Promise.resolve(release),
+      dependencies: () => [],
+      onFailure: () => {},
+    });
+    const label = { paymentId: 'p1', label: 'fraud', source: 'chargeback', labelledAtMs: startMs } as const;
+    server.freeze();
+    expect(await service.label('default', [label])).toEqual(['unavailable']);
+    server.thaw();
+    await vi.waitFor(async () => expect(await service.label('default', [label])).toEqual(['recorded']), {
+      timeout: waitMs,
+    });
+    expect(await service.label('default', [label])).toEqual(['already']);
+    await whole();
+    const rate = (await decided()).at(-1)?.features[release.features.names.indexOf('terminal.fraudRate.7d')];
+    expect(rate).toBeCloseTo(1 / made, 12);
   });
 });

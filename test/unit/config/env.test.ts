@@ -92,7 +92,10 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     };
     expect(settings({})).toBeUndefined();
     expect(settings({ REDIS_URL: 'redis://a:1' })).toMatchObject({ urls: ['redis://a:1'], cluster: false });
-    expect(settings({ REDIS_URL: 'redis://a:1/0?cluster=1' })).toMatchObject({ urls: ['redis://a:1/0'], cluster: true });
+    expect(settings({ REDIS_URL: 'redis://a:1/0?cluster=1' })).toMatchObject({
+      urls: ['redis://a:1/0'],
+      cluster: true,
+    });
     const nodes = { REDIS_URL: 'rediss://a:1,rediss://b:2', REDIS_PASSWORD: 'hunter2', REDIS_TLS_CA: '/ca.pem' };
     expect(settings(nodes)).toMatchObject({
       urls: ['rediss://a:1', 'rediss://b:2'],
