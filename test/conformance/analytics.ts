@@ -8,6 +8,7 @@ import type { AnalyticsStore, DecisionFilter } from '../../src/pipeline/ports.ts
 import { type Decoded, decode, makeLabel, makeRows, seededRandom, startMs } from '../integration/analytics/records.ts';
 
 const rowsPerTenant = 400;
+const minuteMs = 60_000;
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
 
 function matches(row: Decoded, filter: DecisionFilter): boolean {
@@ -36,9 +37,12 @@ export function analyticsConformance(
     let end: () => Promise<void>;
     const random = seededRandom(seed);
     // Three decisions share each moment, so that pages end between equal times.
-    const made = ['default', 'other'].flatMap((tenantId) =>
+    const made = ['default', 'other', 'spread'].flatMap((tenantId) =>
       Array.from({ length: rowsPerTenant }, (_, i) =>
-        makeRows(random, i, 1, { tenantId, decidedAtMs: startMs + Math.floor(i / 3) * 50 }),
+        makeRows(random, i, 1, {
+          tenantId,
+          decidedAtMs: startMs + Math.floor(i / 3) * (tenantId === 'spread' ? 140_000 : 50),
+        }),
       ).flat(),
     );
     const rows = made.map((row) => decode(row.record));
@@ -110,42 +114,62 @@ export function analyticsConformance(
       }
     });
 
+    /** Compares a summary with a naive count over the same rows. */
+    async function expectSummary(tenantId: string, fromMs: number, toMs: number, bucketMs: number): Promise<void> {
+      const newest = new Map<string, 'fraud' | 'legitimate'>();
+      for (const label of [...labels, ...relabelled]) newest.set(`${label.tenantId}/${label.paymentId}`, label.label);
+      const inside = rows.filter((row) => matches(row, { tenantId, fromMs, toMs, limit: 0 }));
+      const summary = await store.summary(tenantId, fromMs, toMs, bucketMs);
+      const held = (row: Decoded): boolean => row.decision.action === 'hold';
+      const labelled = (label: string): Decoded[] =>
+        inside.filter((row) => newest.get(`${tenantId}/${row.decision.paymentId}`) === label);
+      expect([summary.total, summary.holds]).toEqual([inside.length, inside.filter(held).length]);
+      expect(summary.labels).toEqual({
+        fraud: labelled('fraud').length,
+        fraudHeld: labelled('fraud').filter(held).length,
+        legitimate: labelled('legitimate').length,
+        legitimateHeld: labelled('legitimate').filter(held).length,
+      });
+      for (const point of summary.series) {
+        const bucket = inside.filter((row) => Math.floor(row.decidedAtMs / bucketMs) * bucketMs === point.atMs);
+        expect([point.decisions, point.holds]).toEqual([bucket.length, bucket.filter(held).length]);
+      }
+      expect(summary.series.reduce((sum, point) => sum + point.decisions, 0)).toBe(inside.length);
+      const fired = new Set(inside.flatMap((row) => row.decision.rules.map((rule) => rule.id)));
+      expect(new Set(summary.topRules.map((rule) => rule.id))).toEqual(fired);
+      for (const rule of summary.topRules) {
+        const hit = inside.filter((row) => row.decision.rules.some((one) => one.id === rule.id));
+        expect([rule.hits, rule.holds]).toEqual([hit.length, hit.filter(held).length]);
+      }
+      const latencies = inside.map((row) => row.decision.latencyMicros).sort((a, b) => a - b);
+      expect(summary.latencyMicros.p99).toBeLessThanOrEqual(latencies.at(-1) ?? 0);
+      expect(summary.latencyMicros.p50).toBeGreaterThanOrEqual(latencies[Math.floor(latencies.length * 0.4)] ?? 0);
+    }
+
     it('the summary of a window counts what a naive count over its rows counts', async () => {
       const windows = fc.tuple(
         fc.integer({ min: 0, max: 3_000 }),
         fc.integer({ min: 1, max: 4_000 }),
         fc.constantFrom(50, 333, 1_000),
       );
-      const newest = new Map<string, 'fraud' | 'legitimate'>();
-      for (const label of [...labels, ...relabelled]) newest.set(`${label.tenantId}/${label.paymentId}`, label.label);
       await fc.assert(
-        fc.asyncProperty(windows, async ([from, length, bucketMs]) => {
-          const [fromMs, toMs] = [startMs + from, startMs + from + length];
-          const inside = rows.filter((row) => matches(row, { tenantId: 'other', fromMs, toMs, limit: 0 }));
-          const summary = await store.summary('other', fromMs, toMs, bucketMs);
-          const held = (row: Decoded): boolean => row.decision.action === 'hold';
-          const labelled = (label: string): Decoded[] =>
-            inside.filter((row) => newest.get(`other/${row.decision.paymentId}`) === label);
-          expect([summary.total, summary.holds]).toEqual([inside.length, inside.filter(held).length]);
-          expect(summary.labels).toEqual({
-            fraud: labelled('fraud').length,
-            fraudHeld: labelled('fraud').filter(held).length,
-            legitimate: labelled('legitimate').length,
-            legitimateHeld: labelled('legitimate').filter(held).length,
-          });
-          for (const point of summary.series) {
-            const bucket = inside.filter((row) => Math.floor(row.decidedAtMs / bucketMs) * bucketMs === point.atMs);
-            expect([point.decisions, point.holds]).toEqual([bucket.length, bucket.filter(held).length]);
-          }
-          expect(summary.series.reduce((sum, point) => sum + point.decisions, 0)).toBe(inside.length);
-          for (const rule of summary.topRules) {
-            const hit = inside.filter((row) => row.decision.rules.some((one) => one.id === rule.id));
-            expect([rule.hits, rule.holds]).toEqual([hit.length, hit.filter(held).length]);
-          }
-          const latencies = inside.map((row) => row.decision.latencyMicros).sort((a, b) => a - b);
-          expect(summary.latencyMicros.p99).toBeLessThanOrEqual(latencies.at(-1) ?? 0);
-          expect(summary.latencyMicros.p50).toBeGreaterThanOrEqual(latencies[Math.floor(latencies.length * 0.4)] ?? 0);
-        }),
+        fc.asyncProperty(windows, ([from, length, bucketMs]) =>
+          expectSummary('other', startMs + from, startMs + from + length, bucketMs),
+        ),
+        { numRuns: 12, seed },
+      );
+    });
+
+    it('so does the summary of hours, of which only the edges are counted row by row', async () => {
+      const windows = fc.tuple(
+        fc.integer({ min: -minuteMs, max: 60 * minuteMs }),
+        fc.integer({ min: 25 * minuteMs, max: 300 * minuteMs }),
+        fc.constantFrom(minuteMs, 5 * minuteMs, 61 * minuteMs, 60 * minuteMs + 1),
+      );
+      await fc.assert(
+        fc.asyncProperty(windows, ([from, length, bucketMs]) =>
+          expectSummary('spread', startMs + from, startMs + from + length, bucketMs),
+        ),
         { numRuns: 12, seed },
       );
     });

@@ -6,7 +6,7 @@ import { analyticsConformance } from './analytics.ts';
 
 analyticsConformance('AnalyticsStore over HTTP', async () => {
   const front = await startClickHouseFront();
-  const { client, database } = openServer({ url: front.url, ...front.options, database: 'over_http' });
+  const { client, database } = openServer({ url: front.url, ...front.login, database: 'over_http' });
   const store = createClickHouseStore(client, { database, place: 'server' });
   return {
     store,

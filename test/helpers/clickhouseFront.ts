@@ -50,6 +50,15 @@ export interface SeenRequest {
 export interface FrontOptions {
   readonly user: string;
   readonly password: string;
+  /** PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined;
+}
+
+/** Handed to the process as its one argument, as JSON. */
+export interface FrontSettings extends FrontOptions {
+  readonly directory: string;
+  /** 0: a free one. */
+  readonly port: number;
 }
 
 export type ToFront =
@@ -62,22 +71,28 @@ export type FromFront =
 
 export interface ClickHouseFront {
   readonly url: string;
-  readonly options: FrontOptions;
-  readonly pid: number;
+  readonly login: { readonly user: string; readonly password: string };
   /** Replaces the faults that are set; without arguments, heals the server. */
   faults(...faults: readonly Fault[]): Promise<void>;
   /** The requests since the last call, pings apart. */
   seen(): Promise<readonly SeenRequest[]>;
+  /** As kill -9. */
+  kill(): Promise<void>;
+  /** On the same port and directory. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
 const entry = fileURLToPath(new URL('clickhouseFrontMain.ts', import.meta.url));
 
-/** Starts the server on a free port and an empty directory; `close` removes both. */
-export async function startClickHouseFront(): Promise<ClickHouseFront> {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-front-'));
-  const options: FrontOptions = { user: 'holdfast', password: 'p:ss/w@rd é' };
-  const child: ChildProcess = fork(entry, [JSON.stringify({ ...options, directory })], {
+interface Running {
+  readonly child: ChildProcess;
+  readonly port: number;
+  ask(message: { type: 'seen' } | { type: 'faults'; faults: readonly Fault[] }): Promise<readonly SeenRequest[]>;
+}
+
+async function launch(settings: FrontSettings): Promise<Running> {
+  const child = fork(entry, [JSON.stringify(settings)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     serialization: 'advanced',
   });
@@ -92,28 +107,50 @@ export async function startClickHouseFront(): Promise<ClickHouseFront> {
     waiting.delete(message.id);
   });
   child.once('exit', () => listening.reject(new Error('the ClickHouse front ended before it listened')));
-  const port = await listening.promise;
   let nextId = 1;
-  function ask(
-    message: { type: 'seen' } | { type: 'faults'; faults: readonly Fault[] },
-  ): Promise<readonly SeenRequest[]> {
-    const id = nextId++;
-    const reply = new Promise<readonly SeenRequest[]>((resolve) => waiting.set(id, resolve));
-    child.send({ ...message, id } satisfies ToFront);
-    return reply;
-  }
   return {
-    url: `http://127.0.0.1:${port}`,
-    options,
-    pid: child.pid ?? 0,
-    async faults(...faults) {
-      await ask({ type: 'faults', faults });
+    child,
+    port: await listening.promise,
+    ask(message) {
+      const id = nextId++;
+      const reply = new Promise<readonly SeenRequest[]>((resolve) => waiting.set(id, resolve));
+      child.send({ ...message, id } satisfies ToFront);
+      return reply;
     },
-    seen: () => ask({ type: 'seen' }),
+  };
+}
+
+/** Resolves when the process is gone. */
+async function end(child: ChildProcess, how: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  how();
+  await gone;
+}
+
+/** Starts the server on a free port and an empty directory; `close` removes both. With `tls`, over https. */
+export async function startClickHouseFront(tls?: FrontOptions['tls']): Promise<ClickHouseFront> {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-front-'));
+  const options: FrontOptions = { user: 'holdfast', password: 'p:ss/w@rd é', tls };
+  let running = await launch({ ...options, directory, port: 0 });
+  const { port } = running;
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    login: { user: options.user, password: options.password },
+    async faults(...faults) {
+      await running.ask({ type: 'faults', faults });
+    },
+    seen: () => running.ask({ type: 'seen' }),
+    async kill() {
+      const { child } = running;
+      await end(child, () => child.kill('SIGKILL'));
+    },
+    async restart() {
+      running = await launch({ ...options, directory, port });
+    },
     async close() {
-      const gone = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-      if (child.connected) child.send({ type: 'close' } satisfies ToFront);
-      await gone;
+      const { child } = running;
+      await end(child, () => child.send({ type: 'close' } satisfies ToFront));
       rmSync(directory, { recursive: true, force: true });
     },
   };

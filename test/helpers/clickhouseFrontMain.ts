@@ -1,10 +1,11 @@
 /** The process behind clickhouseFront.ts: an HTTP server over the embedded engine that answers as a ClickHouse server does. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Session } from 'chdb';
-import type { Fault, FromFront, FrontOptions, SeenRequest, ToFront } from './clickhouseFront.ts';
+import type { Fault, FromFront, FrontSettings, SeenRequest, ToFront } from './clickhouseFront.ts';
 
 /** The server's own limits on what comes in form fields and in the address (`http_max_field_value_size`, `http_max_uri_size`). */
 const fieldBytesMax = 128 * 1024;
@@ -28,7 +29,7 @@ interface Statement {
   readonly data: Buffer;
 }
 
-const options = JSON.parse(process.argv[2] ?? '{}') as FrontOptions & { directory: string };
+const options = JSON.parse(process.argv[2] ?? '{}') as FrontSettings;
 const session = new Session(options.directory);
 let faults: Fault[] = [];
 let seen: SeenRequest[] = [];
@@ -96,7 +97,11 @@ async function execute(statement: Statement): Promise<Answer> {
 
 function refusalOf(request: IncomingMessage, address: URL): Answer | undefined {
   const expected = `Basic ${Buffer.from(`${options.user}:${options.password}`).toString('base64')}`;
-  if (request.headers.authorization !== expected) {
+  const plain = ['x-clickhouse-user', 'x-clickhouse-key'].map((name) =>
+    Buffer.from(String(request.headers[name] ?? ''), 'latin1').toString(),
+  );
+  const known = plain[0] === options.user && plain[1] === options.password;
+  if (!known && request.headers.authorization !== expected) {
     return failed(516, 'Authentication failed: password is incorrect. (AUTHENTICATION_FAILED)');
   }
   if ((request.url?.length ?? 0) > addressBytesMax) return failed(1000, 'URI too long. (POCO_EXCEPTION)');
@@ -197,13 +202,19 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   );
 }
 
-const server = createServer({ keepAliveTimeout: keepAliveSeconds * 1_000 }, (request, response) => {
+function onRequest(request: IncomingMessage, response: ServerResponse): void {
   handle(request, response).catch((error: unknown) => {
     // The client went away in the middle of its request, or sent what no server takes.
     if (response.socket?.destroyed !== false || response.headersSent) return;
     write(response, failed(1000, error instanceof Error ? error.message : 'unknown'), false);
   });
-});
+}
+
+const keeping = { keepAliveTimeout: keepAliveSeconds * 1_000 };
+const server =
+  options.tls === undefined
+    ? createServer(keeping, onRequest)
+    : createTlsServer({ ...keeping, ...options.tls }, onRequest);
 
 function stop(): void {
   server.close();
@@ -227,6 +238,6 @@ process.on('message', (message: ToFront) => {
   if (message.type === 'seen') seen = [];
 });
 process.on('disconnect', stop);
-server.listen(0, '127.0.0.1', () => {
+server.listen(options.port, '127.0.0.1', () => {
   tell({ type: 'listening', port: (server.address() as AddressInfo).port });
 });

@@ -43,6 +43,8 @@ export async function insertRows(
     query:
       `INSERT INTO ${database}.${rows.table} (${rows.columns.join(', ')})` +
       ` SETTINGS insert_deduplicate = 1, insert_deduplication_token = '${tokenFor(rows.table, token)}',` +
+      // The merge that follows makes the skip indexes: a small part is six of its twenty files smaller without them.
+      ' materialize_skip_indexes_on_insert = 0,' +
       ' async_insert = 0, max_insert_threads = 1, input_format_parallel_parsing = 0, max_partitions_per_insert_block = 0' +
       ' FORMAT TabSeparated',
     values: Readable.from(pieces(rows.rows), { objectMode: false }),

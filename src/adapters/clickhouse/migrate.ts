@@ -75,7 +75,7 @@ export async function migrateDatabase(
   database: string,
   all: readonly Migration[] = migrations,
 ): Promise<readonly number[]> {
-  const { pending } = await planMigrations(client, database, all);
+  const { current, pending } = await planMigrations(client, database, all);
   if (pending.length === 0) return [];
   await run(client, `CREATE DATABASE IF NOT EXISTS ${database}`);
   await run(
@@ -85,7 +85,9 @@ export async function migrateDatabase(
   );
   await run(client, `ALTER TABLE ${database}.schema_migrations ADD COLUMN IF NOT EXISTS checksum String`);
   for (const migration of pending) {
-    for (const statement of migration.statements) await run(client, statement.replaceAll('{db}', database));
+    const { statements, freshStatements } = migration;
+    const chosen = current === 0 ? (freshStatements ?? statements) : statements;
+    for (const statement of chosen) await run(client, statement.replaceAll('{db}', database));
     const name = migration.name.replaceAll("'", "''");
     await run(
       client,

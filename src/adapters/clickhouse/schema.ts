@@ -8,6 +8,8 @@ export interface Migration {
   readonly name: string;
   /** `{db}` is replaced by the (validated) database name. */
   readonly statements: readonly string[];
+  /** What a new database gets instead: the same tables, in a layout that an old one cannot be brought to in place. */
+  readonly freshStatements?: readonly string[];
 }
 
 /** Blocks whose tokens a table remembers; far more than can be in doubt after a crash (one). */
@@ -58,6 +60,12 @@ CREATE TABLE IF NOT EXISTS {db}.decisions (
 PARTITION BY toYYYYMM(decidedAt)
 ORDER BY (tenantId, decidedAt, paymentId)
 SETTINGS ${durable}`;
+
+/**
+ * Fewer rows a mark than the engine's 8,192: a page of a list or a lookup by customer or payment reads a fifth as much, for
+ * one hundredth more on disk (measured, docs/clickhouse.md).
+ */
+const freshDecisions = `${decisions}, index_granularity = 1024`;
 
 const ruleHits = `
 CREATE TABLE IF NOT EXISTS {db}.rule_hits (
@@ -132,7 +140,12 @@ TTL toDateTime(begunAt) + INTERVAL 1 MONTH
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1`;
 
 export const migrations: readonly Migration[] = [
-  { version: 1, name: 'decisions, rule hits and labels', statements: [decisions, ruleHits, labels] },
+  {
+    version: 1,
+    name: 'decisions, rule hits and labels',
+    statements: [decisions, ruleHits, labels],
+    freshStatements: [freshDecisions, ruleHits, labels],
+  },
   { version: 2, name: 'sums a minute', statements: [rollUps, fillRollUps] },
   { version: 3, name: 'ranges of the sink over a partitioned log', statements: [sinkRanges] },
 ];

@@ -31,6 +31,8 @@ export interface Server {
   readonly database: string;
 }
 
+const utf8AsHeader = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
 /**
  * A client of a ClickHouse server; nothing is sent yet.
  * @throws Error when the URL, the database's name or the CA file cannot be used; its text holds no secret.
@@ -41,10 +43,12 @@ export function openServer(options: ServerOptions): Server {
   const username = options.user ?? (decodeURIComponent(url.username) || 'default');
   const password = options.password ?? decodeURIComponent(url.password);
   const database = assertDatabaseName(options.database ?? (url.pathname.slice(1) || defaultDatabase));
+  // With an authority of its own the client sends the login as plain headers, whose characters are bytes.
+  const loginText = options.caFile === undefined ? (text: string): string => text : utf8AsHeader;
   const client = createClient({
     url: url.origin,
-    username,
-    password,
+    username: loginText(username),
+    password: loginText(password),
     // The client's own database stays `default`: ours may not exist yet, and every name in our SQL is a full one.
     application: 'holdfast',
     request_timeout: options.requestMs ?? requestMs,

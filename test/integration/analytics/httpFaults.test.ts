@@ -43,11 +43,11 @@ afterAll(async () => {
 beforeEach(async () => {
   await front.faults();
   runs += 1;
-  ({ client, database } = openServer({ url: front.url, ...front.options, database: `holdfast_test_${runs}` }));
+  ({ client, database } = openServer({ url: front.url, ...front.login, database: `holdfast_test_${runs}` }));
   store = createClickHouseStore(client, { database, place: 'server' });
   await store.migrate();
   await client.close();
-  ({ client, database } = openServer({ url: front.url, ...front.options, database, requestMs }));
+  ({ client, database } = openServer({ url: front.url, ...front.login, database, requestMs }));
   store = createClickHouseStore(client, { database, place: 'server' });
   await front.seen();
   return () => store.close();
@@ -135,6 +135,32 @@ describe(`a ClickHouse server in trouble (seed ${seed})`, { timeout: 120_000 }, 
     },
   );
 
+  it('kill -9 of the server while blocks are inserted, three times: when it is back every row is there once', async () => {
+    const random = seededRandom(seed);
+    const { entries, source } = makeJournal(3_000);
+    let shown = 0;
+    const growing: JournalSource = {
+      readDecisions: (fromSeq, max) => source.readDecisions(fromSeq, max).filter((entry) => entry.seq <= shown),
+      lastSeq: () => shown,
+    };
+    const sink = openSink(growing);
+    for (let kill = 0; kill < 3; kill += 1) {
+      shown = Math.ceil((entries.length * (kill + 1)) / 3);
+      const step = sink.step().then(
+        () => 'inserted',
+        (error: unknown) => error,
+      );
+      await delay(random() * 200);
+      await front.kill();
+      const outcome = await step;
+      if (outcome !== 'inserted') expect(outcome).toMatchObject({ name: 'AnalyticsUnavailable' });
+      if (sink.lagRows() > 0) await expect(sink.step()).rejects.toMatchObject({ name: 'AnalyticsUnavailable' });
+      await front.restart();
+    }
+    while (sink.lagRows() > 0) await sink.step();
+    await expectEachOnce(entries);
+  });
+
   it('a store that hangs stops the reading: at most one block is held, however long it takes', async () => {
     const { entries, source, read } = makeJournal(5_000);
     const sink = openSink(source);
@@ -165,7 +191,7 @@ describe(`a ClickHouse server in trouble (seed ${seed})`, { timeout: 120_000 }, 
   });
 
   it('a wrong password or a table of another shape is refused for good; a server that is away may come back', async () => {
-    const wrong = openServer({ url: front.url, user: front.options.user, password: 'wrong', database });
+    const wrong = openServer({ url: front.url, user: front.login.user, password: 'wrong', database });
     const refused = createClickHouseStore(wrong.client, { database, place: 'server' });
     const error = await refused.summary('default', 0, 10, 10).then(
       () => undefined,
@@ -227,7 +253,7 @@ describe('the analytics process over a server', { timeout: 120_000 }, () => {
     const random = seededRandom(seed);
     journal.append(Array.from({ length: 300 }, (_, i) => makeRecord(random, i)));
     const entry = fileURLToPath(new URL('worker.ts', import.meta.url));
-    const server = { url: front.url, ...front.options, database: 'by_child' };
+    const server = { url: front.url, ...front.login, database: 'by_child' };
     const child = startAnalyticsChild({ dataDir, sink: true, server }, entry);
     await child.ready(60_000);
     const endMs = performance.now() + 60_000;
@@ -238,7 +264,7 @@ describe('the analytics process over a server', { timeout: 120_000 }, () => {
       await delay(10);
     }
     if (process.platform === 'linux') {
-      expect(readFileSync(`/proc/${child.state().pid}/cmdline`, 'utf8')).not.toContain(front.options.password);
+      expect(readFileSync(`/proc/${child.state().pid}/cmdline`, 'utf8')).not.toContain(front.login.password);
       // The engine is not even loaded.
       expect(readFileSync(`/proc/${child.state().pid}/maps`, 'utf8')).not.toContain('libchdb');
     }
