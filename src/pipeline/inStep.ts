@@ -10,7 +10,7 @@ import type { Message, StepMarks, Subscription } from './ports.ts';
 /** How far in event time one process may be ahead of another while both catch up. */
 export const stepSkewMs = 5 * 60_000;
 /** Messages of one partition that are read ahead of the others. */
-export const stepEntriesMax = 1024;
+const stepEntriesMax = 1024;
 /** A partition that has messages but does not deliver them holds the others back for so long, and no longer. */
 export const stepStallMs = 5_000;
 /** Pause before the other processes' marks are looked at again. */

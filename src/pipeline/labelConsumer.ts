@@ -13,7 +13,7 @@ import { SubscriptionDead } from './logErrors.ts';
 import type { DecisionCache, DecisionStore, EventLog, Message, Subscription, VelocityStore } from './ports.ts';
 import { topics } from './ports.ts';
 
-export const labelGroup = 'holdfast-labels';
+const labelGroup = 'holdfast-labels';
 const pollMessagesMax = 256;
 const idleWaitMs = 1000;
 const retryPauseMs = 500;

@@ -27,9 +27,9 @@ export interface SpoolFile {
 }
 
 /** Longest wait for the topic before the disk takes the messages: most of a payment's default deadline is then left. */
-export const spoolAfterMs = 40;
+const spoolAfterMs = 40;
 /** Beyond it nothing more is taken: about a million decisions. */
-export const spoolBytesMax = 4 * 2 ** 30;
+const spoolBytesMax = 4 * 2 ** 30;
 const drainMessages = 500;
 const retryMsDefault = 100;
 const retryMsMax = 2_000;

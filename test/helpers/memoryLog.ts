@@ -33,10 +33,11 @@ export class MemoryLog implements EventLog {
     const committed = (partition: number): number => this.positions.get(keyOf(partition)) ?? 0;
     const next = lists.map((_, partition) => committed(partition));
     let turn = 0;
-    const hand = (max: number): readonly Message[] => {
+    const hand = (max: number, skip: ReadonlySet<number>): readonly Message[] => {
       for (let i = 0; i < lists.length; i++) {
         const partition = turn++ % lists.length;
         const from = next[partition] as number;
+        if (skip.has(partition)) continue;
         const messages = (lists[partition] as Message[]).slice(from, from + max);
         next[partition] = from + messages.length;
         if (messages.length > 0) return messages;
@@ -44,9 +45,9 @@ export class MemoryLog implements EventLog {
       return [];
     };
     return {
-      poll: async (max, waitMs) => {
+      poll: async (max, waitMs, skip = new Set()) => {
         if (this.dead !== undefined) throw this.dead;
-        const messages = hand(max);
+        const messages = hand(max, skip);
         if (messages.length > 0 || waitMs <= 0) return messages;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, waitMs);
@@ -55,7 +56,13 @@ export class MemoryLog implements EventLog {
             resolve();
           };
         });
-        return hand(max);
+        return hand(max, skip);
+      },
+      behind() {
+        const partitions = lists.flatMap((list, partition) =>
+          list.length > (next[partition] as number) ? [partition] : [],
+        );
+        return new Set(lists.length > 1 ? partitions : []);
       },
       commit: async (commits) => {
         for (const commit of commits) {

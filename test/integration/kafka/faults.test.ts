@@ -209,7 +209,7 @@ describe.skipIf(!requires('kafka').met)(
         groupName: topicName,
         topic,
         topicName,
-        lag: () => Promise.resolve(0),
+        lag: () => Promise.resolve(new Map<number, number>()),
         onOffsetOutOfRange: () => {},
         stallMsMax: 1500,
       });

@@ -25,7 +25,7 @@ describe('what a member holds of a partition', () => {
         let seeking = false;
         const fetch = (from: number, to: number): void => {
           if (held.accepts(from) !== 'yes') return;
-          held.take(range(from, to), to);
+          held.take(range(from, to), to, to);
           seeking = false;
         };
         fetch(0, 0);
@@ -61,26 +61,26 @@ describe('what a member holds of a partition', () => {
 
   test('offsets that hold no message are passed over', () => {
     const held = new HeldPartition(0);
-    held.take(range(0, 3), 5);
+    held.take(range(0, 3), 5, 5);
     expect(held.accepts(6)).toBe('yes');
-    held.take(range(6, 8), 8);
+    held.take(range(6, 8), 8, 8);
     expect(held.hand(10).map(({ offset }) => offset)).toEqual([0, 1, 2, 6, 7]);
   });
 
   test('where the broker lost offsets it begins anew, further on or at the beginning', () => {
     const held = new HeldPartition(0);
-    held.take(range(0, 5), 5);
+    held.take(range(0, 5), 5, 5);
     held.hand(5);
     held.outOfRange();
     expect(held.accepts(20)).toBe('restarted');
     held.restart(20);
-    held.take(range(20, 22), 22);
+    held.take(range(20, 22), 22, 22);
     expect(held.mayCommit(5)).toBe(false);
     expect(held.hand(10).map(({ offset }) => offset)).toEqual([20, 21]);
     held.outOfRange();
     expect(held.accepts(0)).toBe('restarted');
     held.restart(0);
-    held.take(range(0, 2), 2);
+    held.take(range(0, 2), 2, 2);
     expect(held.hand(10).map(({ offset }) => offset)).toEqual([0, 1]);
     expect(held.mayCommit(2)).toBe(true);
   });

@@ -46,7 +46,7 @@ function makeStream(
   const memory = createVelocityMemory(release.features, {});
   const velocity: VelocityStore = {
     inProcess: true,
-    appendAndRead: async (...args) => memory.appendAndRead(...args),
+    appendAndRead: async (tenantId, payments, out, batch) => memory.appendAndRead(tenantId, payments, out, batch),
     retract: (tenantId, payment) => memory.retract(tenantId, payment),
     markLabel: async (tenantId, payment, fraud, batch) => memory.markLabel(tenantId, { payment, fraud }, batch),
   };
