@@ -60,7 +60,7 @@ function parse(value: Uint8Array): DeadLetter | undefined {
       nameShape.test(letter?.topic ?? '') &&
       typeof letter?.partition === 'number' &&
       typeof letter.offset === 'number' &&
-      nameShape.test(letter?.code ?? '') &&
+      nameShape.test(letter.code ?? '') &&
       typeof letter.originalBase64 === 'string';
     return whole ? (letter as DeadLetter) : undefined;
   } catch {

@@ -56,7 +56,7 @@ function deadLetterSuite(name: string, makeLog: () => Promise<LogUnderTest>): vo
         ['c1', [0, 255, 1]],
         ['c2', [0, 255, 2]],
       ]);
-      under = (await under.reopen()) as LogUnderTest;
+      under = await under.reopen();
       expect((await listDeadLetters(under.log)).map(({ retriedAt }) => retriedAt)).toEqual([later, later, undefined]);
     });
   });
