@@ -1,12 +1,11 @@
 /** A real Kafka of one node (KRaft) in a temporary directory, on free ports. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import '../../src/adapters/kafka/repair.ts';
 import { kafkaJars, kafkaTemplate, propertiesOf } from './install.ts';
 import type { Running } from './processes.ts';
-import { freePorts, start, untilAnswers } from './processes.ts';
+import { freePorts, serviceDirectory, start, untilAnswers } from './processes.ts';
 
 const startMsMax = 60_000;
 const attemptMsMax = 2_000;
@@ -44,7 +43,7 @@ interface Layout {
 
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   for (let attempt = 1; ; attempt++) {
-    const directory = mkdtempSync(join(tmpdir(), 'holdfast-kafka-'));
+    const directory = serviceDirectory('kafka');
     try {
       return await startOn({ directory, ports: await freePorts(2 + (options.proxyPorts ?? []).length) }, options);
     } catch (error) {

@@ -1,10 +1,9 @@
 /** A real Redis in a temporary directory, on a free port, without persistence. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts, start, untilAnswers } from './processes.ts';
+import { freePorts, serviceDirectory, start, untilAnswers } from './processes.ts';
 
 const startMsMax = 20_000;
 const attemptMsMax = 1_000;
@@ -30,7 +29,7 @@ export async function startRedis(settings: Readonly<Record<string, string>> = {}
 }
 
 async function startOnce(settings: Readonly<Record<string, string>>): Promise<RedisServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
+  const directory = serviceDirectory('redis');
   const [port = 0] = await freePorts(1);
   const all = { port: String(port), bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no', ...settings };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);

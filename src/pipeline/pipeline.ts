@@ -133,9 +133,12 @@ export class Pipeline {
           this.#inFlight.add(item);
           own.push(item);
         } else {
-          const joined = this.#join(earlier, item.payment).then((result) => item.settle(result));
           // A duplicate inside the same batch follows its first; one that is elsewhere in flight must be durable first.
-          if (!own.includes(earlier) || !samePayment(earlier.payment, item.payment)) elsewhere.push(joined);
+          const within = own.includes(earlier);
+          const joined = (within ? this.#join(earlier, item.payment) : this.#follow(earlier, item.payment)).then(
+            (result) => item.settle(result),
+          );
+          if (!within || !samePayment(earlier.payment, item.payment)) elsewhere.push(joined);
         }
       }
       await Promise.all(elsewhere);
@@ -160,6 +163,12 @@ export class Pipeline {
     if (!samePayment(earlier.payment, payment)) return { kind: 'conflict', paymentId: payment.paymentId };
     const result = await earlier.result;
     return result.kind === 'decided' ? { ...result, replay: true } : result;
+  }
+
+  /** As `#join`, but a conflict is one only with what was decided. */
+  async #follow(earlier: Item, payment: Payment): Promise<DecideResult> {
+    const result = await earlier.result;
+    return result.kind === 'decided' ? this.#join(earlier, payment) : unavailable('not_recorded');
   }
 
   #armDeadline(item: Item): void {
