@@ -91,6 +91,7 @@ export class ClaimedStore implements DecisionStore {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
     const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), this.#waitedForMs);
+    if (found.ok && this.#recent.unclaimed > 0) this.#reclaim();
     const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
     const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
     const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
