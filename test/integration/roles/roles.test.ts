@@ -76,8 +76,8 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     environment = {
       ...services.environment,
       CLICKHOUSE_URL: front.url,
-      CLICKHOUSE_USER: front.options.user,
-      CLICKHOUSE_PASSWORD: front.options.password,
+      CLICKHOUSE_USER: front.login.user,
+      CLICKHOUSE_PASSWORD: front.login.password,
     };
     log = new KafkaEventLog({ connection: { brokers: [services.environment['KAFKA_BROKERS'] ?? ''] } });
     await log.ping();
@@ -149,7 +149,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
   }
 
   async function checkRows(expected: number): Promise<void> {
-    const { client, database } = openServer({ url: front.url, ...front.options });
+    const { client, database } = openServer({ url: front.url, ...front.login });
     try {
       const rows = await waitFor('every row', async () => {
         const [row] = await select<{ rows: string; ids: string }>(
