@@ -16,6 +16,7 @@ import {
   applyTableSettings,
   defaultRetention,
   embeddedSettings,
+  keptFromMs,
   type Retention,
   serverSettings,
 } from './tableSettings.ts';
@@ -45,7 +46,11 @@ export function createClickHouseStore(client: ClickHouseClient, options: StoreOp
 
   async function insertWith(insertTable: InsertTable, block: AnalyticsBlock): Promise<void> {
     await ensureFeatureColumns(featureColumnsOf(block.rows));
-    const tables = tableRowsOf(block);
+    const fromMs = keptFromMs(options.retention ?? defaultRetention, Date.now());
+    const tables = tableRowsOf(block).map((rows) => ({
+      ...rows,
+      rows: rows.rows.filter((row) => row.timeMs >= fromMs),
+    }));
     for (const rows of tables) await insertTable(client, database, rows, block.token);
     for (const rows of tables) if (rows.table === 'decisions') await rollUp(client, database, rows);
   }

@@ -20,6 +20,15 @@ export interface Retention {
 
 export const defaultRetention: Retention = { rawMonths: 13, rollUpMonths: 60 };
 
+/** Rows so near to their expiry are not inserted at all: they could be gone before the sink looks whether they are there. */
+const expiryMarginMs = 60 * 60_000;
+
+/** The oldest time of a row that is still worth inserting. */
+export function keptFromMs({ rawMonths }: Retention, nowMs: number): number {
+  const date = new Date(nowMs);
+  return date.setUTCMonth(date.getUTCMonth() - rawMonths) + expiryMarginMs;
+}
+
 /** Rows expire with their whole part (a month's partition in the end): no merge rewrites a part for the sake of a few rows. */
 const expirySettings: TableSettings = { ttl_only_drop_parts: 1, materialize_ttl_recalculate_only: 1 };
 

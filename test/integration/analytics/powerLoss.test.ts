@@ -42,12 +42,14 @@ async function caughtUp(running: AnalyticsChild, rows: number): Promise<void> {
   }
 }
 
+const tables = ['decisions', 'rule_hits', 'labels', 'decisions_per_minute'];
+
 /** The directories of a table's parts, oldest first. */
 function partsOf(table: string): string[] {
   const directory = join(dataDir, 'analytics', 'data', 'holdfast', table);
   const blockOf = (name: string): number => Number(name.split('_')[1]);
   return readdirSync(directory)
-    .filter((name) => /^\d{6}_\d+_\d+_\d+$/.test(name))
+    .filter((name) => /^\d+_\d+_\d+_\d+$/.test(name))
     .sort((a, b) => blockOf(a) - blockOf(b))
     .map((name) => join(directory, name));
 }
@@ -73,7 +75,7 @@ describe(`power loss (seed ${seed})`, { timeout: 180_000 }, () => {
     wave(3_000);
     await caughtUp(child, decisions);
     const settledSeq = journal.lastSeq() + 1;
-    const settledParts = new Set(['decisions', 'rule_hits', 'labels'].flatMap(partsOf));
+    const settledParts = new Set(tables.flatMap(partsOf));
     wave(2_000);
     await caughtUp(child, decisions);
     // The positions that reached the disk are those of some moment before the loss.
@@ -84,7 +86,7 @@ describe(`power loss (seed ${seed})`, { timeout: 180_000 }, () => {
     await child.close();
 
     let torn = 0;
-    for (const table of ['decisions', 'rule_hits', 'labels']) {
+    for (const table of tables) {
       for (const part of partsOf(table)) {
         // At least the newest part of each is lost.
         if (settledParts.has(part) || (random() < 0.3 && part !== partsOf(table).at(-1))) continue;
@@ -116,12 +118,19 @@ describe(`power loss (seed ${seed})`, { timeout: 180_000 }, () => {
     const rows = await select<Record<string, number>>(
       client,
       `SELECT count() AS decisions, uniqExact(paymentId) AS payments, sum(length(rules)) = (SELECT count() FROM holdfast.rule_hits) AS hits,
-              (SELECT count() FROM holdfast.labels) AS labels FROM holdfast.decisions`,
+              (SELECT count() FROM holdfast.labels) AS labels,
+              (SELECT sum(decisions) FROM holdfast.decisions_per_minute FINAL WHERE ruleId = '') AS summed FROM holdfast.decisions`,
       {},
     );
     await client.close();
     expect(torn).toBeGreaterThan(0);
-    expect(rows[0]).toEqual({ decisions, payments: decisions, hits: 1, labels: entries - decisions });
+    expect(rows[0]).toEqual({
+      decisions,
+      payments: decisions,
+      hits: 1,
+      labels: entries - decisions,
+      summed: decisions,
+    });
   });
 });
 

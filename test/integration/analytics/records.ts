@@ -23,8 +23,9 @@ export const featureNames = [
   'ratio',
 ];
 export const releaseId = 'a'.repeat(64);
-/** 31 December 2025, 23:59:50 UTC: a block of a minute crosses a month and so a partition. */
-export const startMs = Date.UTC(2025, 11, 31, 23, 59, 50);
+const now = new Date();
+/** Ten seconds before the last month began (UTC): a block of a minute crosses a month and so a partition, and nothing expires. */
+export const startMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1) - 10_000;
 
 const encoder = new TextEncoder();
 const pick = <T>(random: Random, values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
