@@ -19,6 +19,10 @@ if (process.platform === 'linux') {
   }
 }
 
+/** Stored since the last checkpoint before the next one: each makes the disk busy that the journal is waiting for. */
+const checkpointBytes = 8 * 1024 * 1024;
+let flushedBytes = 0;
+
 const db = openWriter(statePath(data.dataDir), 'NORMAL');
 const writer = new StateWriter(db);
 const answer = (message: FromState): void => port.postMessage(message);
@@ -35,7 +39,11 @@ function handle(message: ToState): void {
     case 'flush': {
       const startedMs = performance.now();
       writer.flush(message);
-      writer.checkpoint();
+      flushedBytes += message.entities.byteLength + message.ids.byteLength;
+      if (flushedBytes > checkpointBytes) {
+        writer.checkpoint();
+        flushedBytes = 0;
+      }
       answer({ type: 'done', tookMs: performance.now() - startedMs });
       return;
     }

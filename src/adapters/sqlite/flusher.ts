@@ -16,8 +16,12 @@ import { packEntities } from './stateProtocol.ts';
 
 /** Journal rows that recovery has to replay, about: appends to velocity wait while there are more. */
 const replayRowsMax = 50_000;
-/** Copies taken in one go: bounds the pause of the main thread (about 1 µs each). */
-const takeMax = 1024;
+/** Copies taken in one go: bounds the pause of the main thread (some µs each). */
+const takeMax = 256;
+/** Copies stored in one go, for the same reason; and when so many wait that falling behind would be worse. */
+const sendMax = 512;
+const sendMaxBehind = 4096;
+const behindCount = 8192;
 /** Longest that one append to velocity waits for a state.db that cannot keep up. */
 const backPressureMsMax = 1000;
 
@@ -188,7 +192,8 @@ export class Flusher {
   async #flushOnce(): Promise<boolean> {
     const { state, ledger, onIndexed } = this.#options;
     const { watermark, lastSeq } = ledger;
-    const entities = this.copies.send(watermark);
+    const max = this.copies.count > behindCount ? sendMaxBehind : sendMax;
+    const entities = this.copies.send(watermark, max);
     const ids = this.#ids;
     this.#ids = [];
     this.#rowsSinceFlush = 0;
@@ -214,6 +219,7 @@ export class Flusher {
     this.copies.stored();
     this.#lastError = undefined;
     onIndexed(lastSeq);
+    if (entities.length === max) setImmediate(() => void this.#flush());
     return true;
   }
 

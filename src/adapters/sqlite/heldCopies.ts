@@ -17,7 +17,7 @@ export class HeldCopies {
   #sending = new Map<string, Copy>();
   /** Oldest stamps of copies that were thrown away; their entities will be taken again. */
   readonly #owed = new Map<string, number>();
-  /** At most what the held copies take: counted again at every `send`. */
+  /** What the held copies take. */
   #heldBytes = 0;
 
   /** Copies that wait, those under way included. */
@@ -32,10 +32,14 @@ export class HeldCopies {
     const { oldestBatch } = memory.dirty();
     for (const { key, bytes, batch } of memory.takeDirty(room, Number.POSITIVE_INFINITY)) {
       const text = keyText(key);
-      const earlier = this.#held.get(text)?.oldestStamp ?? oldestBatch;
-      const oldestStamp = Math.min(oldestBatch, earlier, this.#owed.get(text) ?? oldestBatch);
+      const earlier = this.#held.get(text);
+      const oldestStamp = Math.min(
+        oldestBatch,
+        earlier?.oldestStamp ?? oldestBatch,
+        this.#owed.get(text) ?? oldestBatch,
+      );
       this.#owed.delete(text);
-      this.#heldBytes += bytes.length;
+      this.#heldBytes += bytes.length - (earlier?.bytes.length ?? 0);
       this.#held.set(text, { key, bytes, stamp: batch, oldestStamp });
     }
   }
@@ -54,19 +58,21 @@ export class HeldCopies {
       const copy = this.#held.get(text);
       if (copy === undefined) continue;
       this.#held.delete(text);
+      this.#heldBytes -= copy.bytes.length;
       this.#owed.set(text, Math.min(copy.oldestStamp, this.#owed.get(text) ?? copy.oldestStamp));
     }
   }
 
-  /** The copies that may be stored: no stamp up to theirs is open. One `send` at a time, ended by `stored` or `putBack`. */
-  send(watermark: number): PackedEntity[] {
-    this.#heldBytes = 0;
+  /**
+   * Up to `max` of the copies that may be stored: no stamp up to theirs is open. One `send` at a time, ended by `stored` or
+   * `putBack`.
+   */
+  send(watermark: number, max: number): PackedEntity[] {
     for (const [text, copy] of this.#held) {
-      if (copy.stamp > watermark) {
-        this.#heldBytes += copy.bytes.length;
-        continue;
-      }
+      if (this.#sending.size >= max) break;
+      if (copy.stamp > watermark) continue;
       this.#held.delete(text);
+      this.#heldBytes -= copy.bytes.length;
       this.#sending.set(text, copy);
     }
     return [...this.#sending.values()];
@@ -81,8 +87,10 @@ export class HeldCopies {
   putBack(): void {
     for (const [text, sent] of this.#sending) {
       const newer = this.#held.get(text);
-      if (newer === undefined) this.#held.set(text, sent);
-      else this.#held.set(text, { ...newer, oldestStamp: Math.min(newer.oldestStamp, sent.oldestStamp) });
+      if (newer === undefined) {
+        this.#held.set(text, sent);
+        this.#heldBytes += sent.bytes.length;
+      } else this.#held.set(text, { ...newer, oldestStamp: Math.min(newer.oldestStamp, sent.oldestStamp) });
     }
     this.#sending = new Map();
   }

@@ -154,7 +154,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
       const rows = await waitFor('every row', async () => {
         const [row] = await select<{ rows: string; ids: string }>(
           client,
-          `SELECT count() AS rows, uniqExact(payment_id) AS ids FROM ${database}.decisions`,
+          `SELECT count() AS rows, uniqExact(paymentId) AS ids FROM ${database}.decisions`,
           {},
         );
         return Number(row?.ids) === expected ? Number(row?.rows) : undefined;
