@@ -7,6 +7,7 @@ import { systemClock } from '../pipeline/clock.ts';
 import { LabelConsumer } from '../pipeline/labelConsumer.ts';
 import { registerGauge } from '../pipeline/metrics.ts';
 import { StreamConsumer, streamGroup } from '../pipeline/stream.ts';
+import { createLabelApplier } from './roles/applyLabels.ts';
 import { type Decider, openDecider } from './roles/decider.ts';
 import { loadRoleEnvironment, type RoleEnvironment } from './roles/environment.ts';
 import { bundleOf, defaultRelease, endFor, roleLogger, startFailure, startOn, stopGracefully } from './roles/run.ts';
@@ -18,10 +19,11 @@ const lagRefreshMs = 1_000;
 const tenantId = 'default';
 
 async function run(environment: RoleEnvironment<'kafka' | 'redis'>, decider: Decider, logger: Logger): Promise<void> {
-  const { log, store, cache, velocity, pipeline, metrics, registry } = decider;
-  const shared = { log, clock: systemClock, tenantId, onDeadLetter: (code: string) => metrics.deadLetter(code) };
+  const { log, store, pipeline, metrics, registry } = decider;
+  const shared = { log, clock: systemClock, onDeadLetter: (code: string) => metrics.deadLetter(code) };
   const payments = new StreamConsumer({
     ...shared,
+    tenantId,
     store,
     pipeline,
     marks: createStepMarks(decider.redis, streamGroup),
@@ -30,9 +32,7 @@ async function run(environment: RoleEnvironment<'kafka' | 'redis'>, decider: Dec
   });
   const labels = new LabelConsumer({
     ...shared,
-    store,
-    cache,
-    velocity,
+    apply: createLabelApplier(decider, tenantId),
     onFailure: (error) => logger.error({ err: error }, 'the last labels are read again'),
     onDead: endFor(logger, 'the stream of labels has ended'),
   });

@@ -11,6 +11,7 @@ import { loadEmbeddedEnvironment } from '../config/env.ts';
 import { failed, wrongUsage } from '../config/exit.ts';
 import { productVersion } from '../config/version.ts';
 import { releaseFailure, releaseNamed } from './releaseNamed.ts';
+import { endFor } from './roles/run.ts';
 import { startDemo } from './up/demo.ts';
 import { openKeys } from './up/keys.ts';
 import type { Keys } from './up/keys.ts';
@@ -97,7 +98,13 @@ async function up(options: UpOptions): Promise<void> {
   const logger = pino({ level: environment.logLevel }, pino.destination(2));
   try {
     const bundle = await releaseNamed(options.release, environment.dataDir);
-    const system = await startSystem({ dataDirectory: environment.dataDir, bundle, logger });
+    const system = await startSystem({
+      dataDirectory: environment.dataDir,
+      bundle,
+      logger,
+      engines: environment,
+      onDead: endFor(logger, 'a stream from Kafka has ended'),
+    });
     const keys = openKeys(environment.dataDir, environment.bootstrapKey);
     const stop = await start(system, environment, keys, logger, options.demo).catch(async (error: unknown) => {
       await system.close();

@@ -2,29 +2,28 @@
  * Consumes the labels topic: each label is counted for the entities of its payment and remembered with it. Labels that were
  * given to the API come by here too; they are known already, and nothing is counted twice.
  */
-import { createPaymentDecoder } from '../domain/decode.ts';
 import { decodeLabel } from '../domain/decodeLabel.ts';
 import type { Label } from '../domain/label.ts';
-import { Payment } from '../domain/payment.ts';
 import { isRefusal } from '../domain/refusal.ts';
 import type { Clock } from './clock.ts';
 import { deadLetterMessage } from './deadletter.ts';
-import { SubscriptionDead } from './logErrors.ts';
-import type { DecisionCache, DecisionStore, EventLog, Message, Subscription, VelocityStore } from './ports.ts';
+import { LogUnavailable, SubscriptionDead } from './logErrors.ts';
+import type { EventLog, Message, Subscription } from './ports.ts';
 import { topics } from './ports.ts';
+import type { DecisionService } from './service.ts';
 
 const labelGroup = 'holdfast-labels';
 const pollMessagesMax = 256;
 const idleWaitMs = 1000;
 const retryPauseMs = 500;
 
+type LabelOutcome = Awaited<ReturnType<DecisionService['label']>>[number];
+
 export interface LabelConsumerOptions {
   readonly log: EventLog;
-  readonly store: Pick<DecisionStore, 'lookup'>;
-  readonly cache: Pick<DecisionCache, 'recordLabels'>;
-  readonly velocity: Pick<VelocityStore, 'markLabel'>;
+  /** Counts and remembers labels; rejects, or says `unavailable`, where they have to come again. */
+  readonly apply: (labels: readonly Label[]) => Promise<readonly LabelOutcome[]>;
   readonly clock: Clock;
-  readonly tenantId: string;
   /** It goes on by itself: it reads its last messages again. */
   readonly onFailure: (error: unknown) => void;
   /** It has ended and will not go on. */
@@ -34,7 +33,6 @@ export interface LabelConsumerOptions {
 
 export class LabelConsumer {
   readonly #options: LabelConsumerOptions;
-  readonly #decoder = createPaymentDecoder();
   #stopping = false;
   #wake: () => void = () => {};
   #subscription: Subscription | undefined;
@@ -91,23 +89,12 @@ export class LabelConsumer {
 
   /** @returns those whose payment is not known */
   async #apply(labels: readonly { readonly message: Message; readonly label: Label }[]) {
-    const { store, cache, velocity, tenantId } = this.#options;
-    const records = await store.lookup(
-      tenantId,
-      labels.map(({ label }) => label.paymentId),
-    );
-    const unknown: { message: Message; code: string }[] = [];
-    const known: Label[] = [];
-    for (const [i, { message, label }] of labels.entries()) {
-      const record = records[i];
-      const payment = record === undefined ? undefined : this.#decoder.decode(record.payment, Number.POSITIVE_INFINITY);
-      if (payment instanceof Payment) {
-        await velocity.markLabel(tenantId, payment, label.label === 'fraud', 0);
-        known.push(label);
-      } else unknown.push({ message, code: 'payment_unknown' });
-    }
-    if (known.length > 0) await cache.recordLabels(tenantId, known);
-    return unknown;
+    if (labels.length === 0) return [];
+    const outcomes = await this.#options.apply(labels.map(({ label }) => label));
+    if (outcomes.includes('unavailable')) throw new LogUnavailable('labels could not be remembered');
+    return labels
+      .filter((_, i) => outcomes[i] === 'unknown')
+      .map(({ message }) => ({ message, code: 'payment_unknown' }));
   }
 
   async #deadLetter(letters: readonly { readonly message: Message; readonly code: string }[]): Promise<void> {

@@ -16,10 +16,15 @@ import { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ScoringPool } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
 import { StreamConsumer } from '../../pipeline/stream.ts';
+import type { Environment } from '../../config/env.ts';
+import { compileFeatures } from '../../features/program.ts';
+import type { VelocityStore } from '../../pipeline/ports.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { registerSystemGauges } from './gauges.ts';
+import { type KafkaSide, startKafkaSide } from './kafka.ts';
+import { openRedisVelocity } from './redis.ts';
 import { warmUp } from './warmUp.ts';
 
 /** Resident bytes of velocity state before clean entities are put out of memory (they stay on disk). */
@@ -30,9 +35,15 @@ export interface SystemOptions {
   readonly dataDirectory: string;
   readonly bundle: ReleaseBundle;
   readonly logger: Logger;
+  /** Where set, that port is the real engine instead of its embedded twin; each by itself. */
+  readonly engines?: Engines;
+  /** A part has ended that only a new start of the process brings back. */
+  readonly onDead?: (error: unknown) => void;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
+
+export type Engines = Pick<Environment, 'kafka' | 'redis' | 'clickhouse' | 'retention'>;
 
 export interface System {
   readonly release: CompiledRelease;
@@ -76,6 +87,15 @@ function startPool(release: CompiledRelease, threads: number, logger: Logger): S
   return pool;
 }
 
+function openMemory(embedded: Embedded, release: CompiledRelease, logger: Logger): Promise<VelocityStore> {
+  return embedded.velocity(
+    (hooks) => createVelocityMemory(release.features, { ...hooks, residentBytesMax: velocityResidentBytesMax }),
+    (progress) => {
+      if (progress.total > 0) logger.info(progress, 'recovering the velocity state');
+    },
+  );
+}
+
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { logger, dataDirectory } = options;
   const releases = new ReleaseStore(dataDirectory);
@@ -84,12 +104,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const embedded = await openEmbedded(dataDirectory);
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
-  const velocity = await embedded.velocity(
-    (hooks) => createVelocityMemory(release.features, { ...hooks, residentBytesMax: velocityResidentBytesMax }),
-    (progress) => {
-      if (progress.total > 0) logger.info(progress, 'recovering the velocity state');
-    },
-  );
+  const { kafka, redis: redisSettings, clickhouse, retention } = options.engines ?? {};
+  const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
+  const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
   const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
   const pipeline = new Pipeline({
     release,
@@ -113,27 +130,46 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     onDead: (error) => logger.fatal({ err: error }, 'the stream has ended: payments on the topic wait for a restart'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
-  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true });
+  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true, server: clickhouse, retention });
   let streamLag = 0;
   const lagTimer = setInterval(() => {
-    stream.lag().then(
-      (lag) => {
-        streamLag = lag;
+    Promise.all([stream.lag(), kafkaSide?.lag() ?? 0]).then(
+      ([embeddedLag, kafkaLag]) => {
+        streamLag = embeddedLag + kafkaLag;
       },
       () => {},
     );
   }, lagRefreshMs);
+  let kafkaSide: KafkaSide | undefined;
   const backlog = (): number => streamLag + pipeline.inFlight;
   const service = createDecisionService({
     pipeline,
     store: embedded.decisions,
     velocity,
     releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
-    dependencies: () => dependenciesOf(embedded, analytics, pipeline),
+    dependencies: () => [
+      ...dependenciesOf(embedded, analytics, pipeline),
+      ...(redis === undefined ? [] : [redis.dependency()]),
+      ...(kafkaSide === undefined ? [] : [kafkaSide.dependency()]),
+    ],
     onFailure: (error) => logger.warn({ err: error }, 'labels were not recorded'),
   });
   registerSystemGauges(registry, { embedded, analytics, pipeline, streamLag: () => streamLag });
   stream.start();
+  if (kafka !== undefined) {
+    kafkaSide = startKafkaSide({
+      settings: kafka,
+      journal: embedded.log,
+      store: embedded.decisions,
+      pipeline,
+      service,
+      metrics,
+      logger,
+      tenantId: 'default',
+      namesOf: namesOf(releases, release),
+      onDead: options.onDead ?? (() => {}),
+    });
+  }
   return {
     release,
     service,
@@ -144,11 +180,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     backlog,
     async close() {
       clearInterval(lagTimer);
+      await kafkaSide?.stop();
       await stream.stop();
       await pipeline.close();
       await analytics.close();
       await pool?.close();
+      await redis?.close();
       await embedded.close();
     },
+  };
+}
+
+/** Feature names of any release in the data directory. */
+function namesOf(releases: ReleaseStore, current: CompiledRelease): (releaseId: string) => readonly string[] {
+  const known = new Map([[current.id, current.features.names]]);
+  return (releaseId) => {
+    const names = known.get(releaseId) ?? compileFeatures(releases.read(releaseId).bundle.features).names;
+    known.set(releaseId, names);
+    return names;
   };
 }

@@ -19,8 +19,3 @@ async function environmentOf(name: ServiceName): Promise<Readonly<Record<string,
 export async function sharedKafka(): Promise<string> {
   return (await environmentOf('kafka'))['KAFKA_BROKERS'] as string;
 }
-
-/** URL of the shared Redis, started by the first who asks. */
-export async function sharedRedis(): Promise<string> {
-  return (await environmentOf('redis'))['REDIS_URL'] as string;
-}

@@ -1,0 +1,33 @@
+/** Labels from their topic: counted in the velocity state and remembered with their payment, not appended to it again. */
+import { createPaymentDecoder } from '../../domain/decode.ts';
+import type { Label } from '../../domain/label.ts';
+import { Payment } from '../../domain/payment.ts';
+import type { Decider } from './decider.ts';
+
+type Outcome = 'recorded' | 'unknown';
+
+export function createLabelApplier(
+  { store, cache, velocity }: Pick<Decider, 'store' | 'cache' | 'velocity'>,
+  tenantId: string,
+) {
+  const decoder = createPaymentDecoder();
+  return async (labels: readonly Label[]): Promise<readonly Outcome[]> => {
+    const records = await store.lookup(
+      tenantId,
+      labels.map(({ paymentId }) => paymentId),
+    );
+    const known: Label[] = [];
+    const outcomes: Outcome[] = [];
+    for (const [i, label] of labels.entries()) {
+      const record = records[i];
+      const payment = record === undefined ? undefined : decoder.decode(record.payment, Number.POSITIVE_INFINITY);
+      if (payment instanceof Payment) {
+        await velocity.markLabel(tenantId, payment, label.label === 'fraud');
+        known.push(label);
+        outcomes.push('recorded');
+      } else outcomes.push('unknown');
+    }
+    if (known.length > 0) await cache.recordLabels(tenantId, known);
+    return outcomes;
+  };
+}
