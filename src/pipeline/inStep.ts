@@ -8,7 +8,7 @@ import { EventTimeMerge, type Timed } from './eventTimeMerge.ts';
 import type { Message, StepMarks, Subscription } from './ports.ts';
 
 /** How far in event time one process may be ahead of another while both catch up. */
-export const stepSkewMs = 5 * 60_000;
+export const stepSkewMs = 2 * 60_000;
 /** Messages of one partition that are read ahead of the others. */
 const stepEntriesMax = 1024;
 /** A partition that has messages but does not deliver them holds the others back for so long, and no longer. */
