@@ -13,6 +13,8 @@ export const stepSkewMs = 2 * 60_000;
 const stepEntriesMax = 1024;
 /** A partition that has messages but does not deliver them holds the others back for so long, and no longer. */
 export const stepStallMs = 5_000;
+/** With so few entries waiting, and none in the log, payments are live. */
+const liveEntriesMax = 64;
 /** Pause before the other processes' marks are looked at again. */
 const markPauseMs = 5;
 
@@ -56,19 +58,23 @@ export class InStepReader<T extends Timed> {
 
   /** As many entries as can be had without waiting; waits, until `untilMs`, only for the first. */
   async #gather(max: number, untilMs: number): Promise<T[]> {
-    const { clock, subscription } = this.#options;
+    const { clock } = this.#options;
     const gathered: T[] = [];
+    const leftMs = (): number => Math.max(0, untilMs - clock.monotonicMs());
+    if (this.#merge.size === 0 && !(await this.#read(leftMs()))) return gathered;
     const gateMs = await this.#gate();
     for (;;) {
-      // Live payments wait for nobody's backlog.
-      const untilPlaceMs = subscription.behind().size === 0 ? Number.POSITIVE_INFINITY : gateMs;
+      const untilPlaceMs = this.#catchingUp() ? gateMs : Number.POSITIVE_INFINITY;
       gathered.push(...this.#merge.take(max - gathered.length, this.#awaited(), untilPlaceMs));
       if (gathered.length === max) return gathered;
-      const leftMs = untilMs - clock.monotonicMs();
-      const waitMs = gathered.length > 0 || this.#merge.size > 0 ? Math.min(leftMs, markPauseMs) : leftMs;
-      const added = await this.#read(gathered.length > 0 ? 0 : Math.max(0, waitMs));
+      const added = await this.#read(gathered.length > 0 ? 0 : Math.min(leftMs(), markPauseMs));
       if (!added) return gathered;
     }
+  }
+
+  /** Live payments wait for nobody's backlog; what is left of our own is none of them. */
+  #catchingUp(): boolean {
+    return this.#options.subscription.behind().size > 0 || this.#merge.size > liveEntriesMax;
   }
 
   async #read(waitMs: number): Promise<boolean> {
@@ -99,15 +105,12 @@ export class InStepReader<T extends Timed> {
 
   /** Until which event time this process may go on now. */
   async #gate(): Promise<number> {
-    const { marks, subscription } = this.#options;
+    const { marks } = this.#options;
     if (marks === undefined) return Number.POSITIVE_INFINITY;
-    const catchingUp = subscription.behind().size > 0 || this.#merge.size > 0;
+    const catchingUp = this.#catchingUp();
     if (!catchingUp && !this.#marked) return Number.POSITIVE_INFINITY;
     this.#marked = catchingUp;
     const lowestMs = await marks.exchange(catchingUp ? this.#merge.nextPlaceMs() : undefined);
-    // Live payments wait for nobody's backlog.
-    return lowestMs === undefined || subscription.behind().size === 0
-      ? Number.POSITIVE_INFINITY
-      : lowestMs + stepSkewMs;
+    return lowestMs === undefined ? Number.POSITIVE_INFINITY : lowestMs + stepSkewMs;
   }
 }
