@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { DataDirectoryInUse, lockDirectory } from '../../adapters/sqlite/lock.ts';
 import type { Environment } from '../../config/env.ts';
 import { type ExitCode, exitCodes } from '../../config/exit.ts';
+import { checkClickHouseServer, checkKafka, checkRedis } from './engines.ts';
 
 export interface CheckResult {
   readonly ok: boolean;
@@ -161,4 +162,7 @@ export const checks: readonly Check[] = [
   { name: 'port', exitCode: exitCodes.failed, run: checkPort },
   { name: 'release', exitCode: exitCodes.usage, run: checkRelease },
   { name: 'clickhouse', exitCode: exitCodes.unreachable, run: checkClickHouse },
+  { name: 'kafka', exitCode: exitCodes.unreachable, run: checkKafka },
+  { name: 'redis', exitCode: exitCodes.unreachable, run: checkRedis },
+  { name: 'clickhouse server', exitCode: exitCodes.unreachable, run: checkClickHouseServer },
 ];

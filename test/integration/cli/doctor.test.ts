@@ -30,7 +30,19 @@ describe('doctor checks everything and says what is wrong and what to do', () =>
       code: 0,
       ok: true,
       wrong: [],
-      names: ['environment', 'node', 'data directory', 'lock', 'disk', 'port', 'release', 'clickhouse'],
+      names: [
+        'environment',
+        'node',
+        'data directory',
+        'lock',
+        'disk',
+        'port',
+        'release',
+        'clickhouse',
+        'kafka',
+        'redis',
+        'clickhouse server',
+      ],
     });
   });
 
@@ -57,5 +69,13 @@ describe('doctor checks everything and says what is wrong and what to do', () =>
   test('a real service that this version cannot use is named, not ignored', async () => {
     const { code, wrong } = await doctor({ DATABASE_URL: 'postgres://localhost/x' });
     expect([code, wrong[0]?.detail.includes('DATABASE_URL')]).toEqual([2, true]);
+  });
+
+  test('a configured engine that does not answer is a dependency out of reach (3), each by its name', async () => {
+    const gone = '127.0.0.1:1';
+    const engines = { KAFKA_BROKERS: gone, REDIS_URL: `redis://:secret@${gone}`, CLICKHOUSE_URL: `http://${gone}` };
+    const { code, wrong } = await doctor(engines);
+    expect([code, wrong.map(({ name }) => name)]).toEqual([3, ['kafka', 'redis', 'clickhouse server']]);
+    expect(JSON.stringify(wrong)).not.toContain('secret');
   });
 });
