@@ -18,6 +18,8 @@ import { packEntities } from './stateProtocol.ts';
 const replayRowsMax = 50_000;
 /** Copies taken in one go: bounds the pause of the main thread (some µs each). */
 const takeMax = 256;
+/** More of them for a large batch, which takes its time anyway: a payment touches some seven entities. */
+const takesPerRowMax = 8;
 /** Copies stored in one go, for the same reason; and when so many wait that falling behind would be worse. */
 const sendMax = 512;
 const sendMaxBehind = 4096;
@@ -122,7 +124,7 @@ export class Flusher {
    */
   room(): Promise<unknown> | undefined {
     if (this.#lagRows <= replayRowsMax || this.#lastError !== undefined || this.#memory === undefined) return undefined;
-    this.copies.take(this.#memory, takeMax);
+    this.copies.take(this.#memory, takesPerRowMax * takeMax);
     return Promise.race([this.#flush(), new Promise((resolve) => setTimeout(resolve, backPressureMsMax).unref())]);
   }
 
@@ -167,7 +169,7 @@ export class Flusher {
   /** Entities to take for `rows` recorded rows, so that all that wait are taken before the replay gets too long. */
   #takesFor(rows: number, waiting: number): number {
     const left = Math.max(rows, this.#options.pace.replayRowsAim - this.#lagRows);
-    return Math.min(takeMax, Math.ceil((rows * waiting) / left));
+    return Math.min(Math.max(takeMax, takesPerRowMax * rows), Math.ceil((rows * waiting) / left));
   }
 
   #tick(): void {
