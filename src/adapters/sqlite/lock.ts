@@ -2,6 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A process that is just stopping frees the directory within this time; one that goes on keeps it. */
+const lockWaitMs = 5_000;
+const lockRetryMs = 50;
 
 /** Another process works on the directory. The message is one sentence for the user. */
 export class DataDirectoryInUse extends Error {
@@ -44,4 +49,20 @@ export function lockDirectory(dataDir: string): DirectoryLock {
       db.close();
     },
   };
+}
+
+/**
+ * Waits a bounded time for a holder that is just stopping, as at a restart by a supervisor.
+ * @throws DataDirectoryInUse
+ */
+export async function awaitDirectory(dataDir: string): Promise<DirectoryLock> {
+  const giveUpAt = performance.now() + lockWaitMs;
+  for (;;) {
+    try {
+      return lockDirectory(dataDir);
+    } catch (error) {
+      if (!(error instanceof DataDirectoryInUse) || performance.now() > giveUpAt) throw error;
+      await sleep(lockRetryMs);
+    }
+  }
 }

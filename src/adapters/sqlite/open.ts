@@ -11,7 +11,7 @@ import { filterBytesMin } from './idFilter.ts';
 import { createIdHash } from './idHash.ts';
 import { IdIndex } from './idIndex.ts';
 import { JournalClient } from './journalClient.ts';
-import { lockDirectory } from './lock.ts';
+import { awaitDirectory } from './lock.ts';
 import { JournalReader } from './reader.ts';
 import type { VelocityMemory } from '../../features/types.ts';
 import type { StorageHooks } from './storageHooks.ts';
@@ -81,7 +81,7 @@ export interface Embedded {
  */
 export async function openEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<Embedded> {
   mkdirSync(dataDir, { recursive: true });
-  const lock = lockDirectory(dataDir);
+  const lock = await awaitDirectory(dataDir);
   /** What is open, in the order in which it was opened. */
   const opened: Closable[] = [{ close: () => lock.release() }];
   try {

@@ -8,7 +8,7 @@ import { connectRedis, type RedisConnection } from '../../adapters/redis/connect
 import { RedisDecisionCache } from '../../adapters/redis/decisionCache.ts';
 import { RedisReleaseNames } from '../../adapters/redis/releaseNames.ts';
 import { RedisVelocityStore } from '../../adapters/redis/velocity.ts';
-import { lockDirectory } from '../../adapters/sqlite/lock.ts';
+import { awaitDirectory } from '../../adapters/sqlite/lock.ts';
 import { openSpoolFile } from '../../adapters/sqlite/spoolFile.ts';
 import { createPaymentDecoder } from '../../domain/decode.ts';
 import { labelToJson } from '../../domain/label.ts';
@@ -79,7 +79,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   const { environment, logger } = options;
   const { dataDir } = environment;
   mkdirSync(dataDir, { recursive: true });
-  const lock = lockDirectory(dataDir);
+  const lock = await awaitDirectory(dataDir);
   const releases = new ReleaseStore(dataDir);
   const release = await releases.add(options.bundle);
   warmUp(release, systemClock.nowMs());

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { lockDirectory } from '../../../src/adapters/sqlite/lock.ts';
 import { startServer, waitFor } from '../../helpers/server.ts';
 
 // Each test starts whole systems, one after another.
@@ -48,15 +49,24 @@ describe('npm start', () => {
     const server = await startServer(own);
     server.process.kill('SIGKILL');
     await server.exited;
-    await waitFor('the orphan stops', () =>
-      fetch(`${server.url}/healthz`).then(
-        () => undefined,
-        () => true as const,
-      ),
-    );
+    await waitFor('the orphan frees the directory', async () => {
+      lockDirectory(own).release();
+      return true;
+    });
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
     const next = await startServer(own);
     next.process.kill('SIGTERM');
     expect(await next.exited).toBe(0);
+  });
+
+  test('a start while the one before is still stopping waits for it', async () => {
+    const own = mkdtempSync(join(directory, 'restart-'));
+    const first = await startServer(own);
+    first.process.kill('SIGTERM');
+    const second = await startServer(own);
+    expect(await first.exited).toBe(0);
+    second.process.kill('SIGTERM');
+    expect(await second.exited).toBe(0);
   });
 
   test('a second start on a directory in use is refused with a sentence, and the first one goes on', async () => {
