@@ -93,14 +93,28 @@ export class Accelerator {
     this.#enterNewest(last);
   }
 
-  /** Reads a little of what an event at `timeMs` will need, of the entity whose accelerator and state stand there. */
-  touch(view: DataView, at: number, tablesAt: number, recordsAt: number, stride: number, facts: PaymentFacts): number {
+  /**
+   * Reads a little of what an event at `timeMs` will need, of the entity whose accelerator and state of `count` records stand
+   * there. An accelerator that is not valid may hold anything; and a window that ends after the newest record points behind it,
+   * in the last block of a chunk beyond its memory.
+   */
+  touch(
+    view: DataView,
+    at: number,
+    tablesAt: number,
+    recordsAt: number,
+    stride: number,
+    count: number,
+    facts: PaymentFacts,
+  ): number {
+    if (view.getUint16(at + coveredOffset, true) !== count) return 0;
     const { boundaries } = this.#plan;
     const { cursorsAt, timesAt } = this.layout;
+    const end = view.byteLength - 1;
     let touched = 0;
     for (let b = 0; b < boundaries.length; b++) {
       if (view.getFloat64(at + timesAt + 8 * b, true) > facts.timeMs - (boundaries[b] as number)) continue;
-      touched += view.getUint8(recordsAt + stride * view.getUint16(at + cursorsAt + 2 * b, true));
+      touched += view.getUint8(Math.min(end, recordsAt + stride * view.getUint16(at + cursorsAt + 2 * b, true)));
     }
     return touched + this.#tables.touch(view, tablesAt, view.getUint16(at + slotsAt, true), facts);
   }

@@ -76,11 +76,10 @@ export class EntityWriter {
     const stride = this.plan.amountAt + (shape & 7);
     const recordsAt = stateAt + headerBytes + ((shape >> 3) & 15) * this.plan.bucketBytes;
     // Where the next record goes; in a full block that ends its chunk, beyond it.
-    const touched = view.getUint8(
-      Math.min(view.byteLength - 1, recordsAt + stride * view.getUint16(stateAt + 2, true)),
-    );
+    const count = view.getUint16(stateAt + 2, true);
+    const touched = view.getUint8(Math.min(view.byteLength - 1, recordsAt + stride * count));
     if (tables === 0) return touched;
-    return touched + this.#accelerator.touch(view, valuesEnd, at + 16 * tables, recordsAt, stride, facts);
+    return touched + this.#accelerator.touch(view, valuesEnd, at + 16 * tables, recordsAt, stride, count, facts);
   }
 
   /** Counts the payment once, and leaves its evaluation ready for `write`. Answers whether the state changed. */
