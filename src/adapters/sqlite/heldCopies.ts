@@ -3,7 +3,7 @@ import type { VelocityMemory } from '../../features/types.ts';
 import type { PackedEntity } from './stateProtocol.ts';
 import { keyText } from './storageHooks.ts';
 
-/** Copies held: beyond either no more are taken until some are sent. */
+/** Entities with held copies, and bytes of these: beyond either no more are taken until some are sent. */
 export const heldMax = 32_768;
 const heldBytesMax = 32 * 1024 * 1024;
 
@@ -12,35 +12,41 @@ interface Copy extends PackedEntity {
   readonly oldestStamp: number;
 }
 
+/**
+ * An entity's copies. The first stays until it is sent, though a newer one is there: of an entity that changes all the time the
+ * newest may never be old enough to be stored.
+ */
+interface Held {
+  readonly first: Copy;
+  readonly newest: Copy | undefined;
+}
+
+const oldestOf = ({ first, newest }: Held): number =>
+  Math.min(first.oldestStamp, newest?.oldestStamp ?? Number.POSITIVE_INFINITY);
+
 export class HeldCopies {
-  readonly #held = new Map<string, Copy>();
+  readonly #held = new Map<string, Held>();
   #sending = new Map<string, Copy>();
   /** Oldest stamps of copies that were thrown away; their entities will be taken again. */
   readonly #owed = new Map<string, number>();
   /** What the held copies take. */
   #heldBytes = 0;
 
-  /** Copies that wait, those under way included. */
+  /** Entities with copies that wait, those under way included. */
   get count(): number {
     return this.#held.size + this.#sending.size;
   }
 
   /** Takes up to `max` changed entities out of the memory. */
-  take(memory: VelocityMemory, max: number): void {
+  take(memory: Pick<VelocityMemory, 'dirty' | 'takeDirty'>, max: number): void {
     const room = Math.min(max, heldMax - this.#held.size);
     if (room <= 0 || this.#heldBytes > heldBytesMax) return;
     const { oldestBatch } = memory.dirty();
     for (const { key, bytes, batch } of memory.takeDirty(room, Number.POSITIVE_INFINITY)) {
       const text = keyText(key);
-      const earlier = this.#held.get(text);
-      const oldestStamp = Math.min(
-        oldestBatch,
-        earlier?.oldestStamp ?? oldestBatch,
-        this.#owed.get(text) ?? oldestBatch,
-      );
+      const oldestStamp = Math.min(oldestBatch, this.#owed.get(text) ?? oldestBatch);
       this.#owed.delete(text);
-      this.#heldBytes += bytes.length - (earlier?.bytes.length ?? 0);
-      this.#held.set(text, { key, bytes, stamp: batch, oldestStamp });
+      this.#hold(text, { key, bytes, stamp: batch, oldestStamp });
     }
   }
 
@@ -48,18 +54,18 @@ export class HeldCopies {
   find(key: Uint8Array): Uint8Array | undefined {
     if (this.count === 0) return undefined;
     const text = keyText(key);
-    return (this.#held.get(text) ?? this.#sending.get(text))?.bytes;
+    const held = this.#held.get(text);
+    return (held?.newest ?? held?.first ?? this.#sending.get(text))?.bytes;
   }
 
   /** Forgets copies that hold something which will not be in the journal; their entities wait to be taken again. */
   discard(keys: readonly Uint8Array[]): void {
     for (const key of keys) {
       const text = keyText(key);
-      const copy = this.#held.get(text);
-      if (copy === undefined) continue;
-      this.#held.delete(text);
-      this.#heldBytes -= copy.bytes.length;
-      this.#owed.set(text, Math.min(copy.oldestStamp, this.#owed.get(text) ?? copy.oldestStamp));
+      const held = this.#held.get(text);
+      if (held === undefined) continue;
+      this.#release(text, held);
+      this.#owed.set(text, Math.min(oldestOf(held), this.#owed.get(text) ?? Number.POSITIVE_INFINITY));
     }
   }
 
@@ -68,12 +74,19 @@ export class HeldCopies {
    * `putBack`.
    */
   send(watermark: number, max: number): PackedEntity[] {
-    for (const [text, copy] of this.#held) {
+    for (const [text, held] of this.#held) {
       if (this.#sending.size >= max) break;
-      if (copy.stamp > watermark) continue;
-      this.#held.delete(text);
-      this.#heldBytes -= copy.bytes.length;
-      this.#sending.set(text, copy);
+      const { first, newest } = held;
+      if (newest !== undefined && newest.stamp <= watermark) {
+        this.#release(text, held);
+        this.#sending.set(text, { ...newest, oldestStamp: oldestOf(held) });
+      } else if (first.stamp <= watermark) {
+        this.#release(text, held);
+        this.#sending.set(text, first);
+        // An entity changes in the order of the stamps: what the first lacks is newer.
+        if (newest !== undefined)
+          this.#hold(text, { ...newest, oldestStamp: Math.max(newest.oldestStamp, first.stamp + 1) });
+      }
     }
     return [...this.#sending.values()];
   }
@@ -86,11 +99,12 @@ export class HeldCopies {
   /** What was sent is not in state.db. */
   putBack(): void {
     for (const [text, sent] of this.#sending) {
-      const newer = this.#held.get(text);
-      if (newer === undefined) {
-        this.#held.set(text, sent);
-        this.#heldBytes += sent.bytes.length;
-      } else this.#held.set(text, { ...newer, oldestStamp: Math.min(newer.oldestStamp, sent.oldestStamp) });
+      const later = this.#held.get(text);
+      if (later !== undefined) this.#release(text, later);
+      this.#hold(text, sent);
+      if (later === undefined) continue;
+      this.#hold(text, later.first);
+      if (later.newest !== undefined) this.#hold(text, later.newest);
     }
     this.#sending = new Map();
   }
@@ -98,8 +112,24 @@ export class HeldCopies {
   /** The oldest stamp of a change that state.db lacks once everything sent is stored; Infinity when there is none here. */
   oldestStamp(): number {
     let oldest = Number.POSITIVE_INFINITY;
-    for (const copy of this.#held.values()) if (copy.oldestStamp < oldest) oldest = copy.oldestStamp;
+    for (const held of this.#held.values()) oldest = Math.min(oldest, oldestOf(held));
     for (const stamp of this.#owed.values()) if (stamp < oldest) oldest = stamp;
     return oldest;
+  }
+
+  /** Holds a copy that is newer than those held. */
+  #hold(text: string, copy: Copy): void {
+    const held = this.#held.get(text);
+    this.#heldBytes += copy.bytes.length - (held?.newest?.bytes.length ?? 0);
+    if (held === undefined) this.#held.set(text, { first: copy, newest: undefined });
+    else {
+      const oldestStamp = Math.min(copy.oldestStamp, held.newest?.oldestStamp ?? copy.oldestStamp);
+      this.#held.set(text, { first: held.first, newest: { ...copy, oldestStamp } });
+    }
+  }
+
+  #release(text: string, { first, newest }: Held): void {
+    this.#held.delete(text);
+    this.#heldBytes -= first.bytes.length + (newest?.bytes.length ?? 0);
   }
 }
