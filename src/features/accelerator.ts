@@ -1,6 +1,7 @@
 import {
   type AcceleratorPlan,
   coveredAt,
+  nothingCovered,
   planAccelerator,
   slotsAt,
   valuesAt,
@@ -23,14 +24,7 @@ const {
   distinct: distinctType,
 } = laneTypes;
 const coveredOffset = coveredAt;
-const invalid = 0xffff;
 const noRecord = noRecordIndex;
-
-/** Marks the accelerator at `at` as unusable until it is rebuilt, its tables having so many slots. */
-export function invalidateAccelerator(view: DataView, at: number, slots: number): void {
-  view.setUint16(at + coveredOffset, invalid, true);
-  view.setUint16(at + slotsAt, slots, true);
-}
 
 /** Reads and keeps one entity's accelerator at a time; opened anew for each, like StateCell. */
 export class Accelerator {
@@ -75,7 +69,7 @@ export class Accelerator {
   }
 
   invalidate(): void {
-    this.#view.setUint16(this.#at + coveredOffset, invalid, true);
+    this.#view.setUint16(this.#at + coveredOffset, nothingCovered, true);
   }
 
   /** Takes in the record just put at `position`; the accelerator was valid before. */
@@ -177,19 +171,16 @@ export class Accelerator {
       view.setFloat64(this.#timesAt + 8 * b, cell.timeAt(cursor), true);
     }
     for (const state of this.layout.states) {
+      const stateAt = at + state.at;
       const value = scratch.results[state.slot] as number;
-      if (state.type === sumType) view.setFloat64(at + state.at, value, true);
-      else if (state.type === squaresType) {
-        view.setFloat64(at + state.at, value, true);
-        view.setFloat64(at + state.at + 8, scratch.results[state.slot + 1] as number, true);
-      } else if (state.type === countType || state.type === distinctType) {
-        view.setUint16(at + state.at, value, true);
-      } else
-        view.setUint16(
-          at + state.at,
-          latestExtreme(cell, state.mask, state.sign, scratch.cursors[state.start] as number),
-          true,
-        );
+      if (state.type === countType || state.type === distinctType) view.setUint16(stateAt, value, true);
+      else if (state.type === minType || state.type === maxType) {
+        const from = scratch.cursors[state.start] as number;
+        view.setUint16(stateAt, latestExtreme(cell, state.mask, state.sign, from), true);
+      } else view.setFloat64(stateAt, value, true);
+      if (state.type === squaresType) {
+        view.setFloat64(stateAt + 8, scratch.results[state.slot + 1] as number, true);
+      }
     }
     view.setUint16(at + coveredOffset, cell.count, true);
     return true;

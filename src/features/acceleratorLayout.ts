@@ -13,6 +13,8 @@ export const coveredAt = 0;
 export const slotsAt = 2;
 export const valuesAt = 4;
 export const slotBytes = 6;
+/** Records covered by one that must be rebuilt; the rest of it may then be anything. */
+export const nothingCovered = 0xffff;
 /** An entity gets an accelerator with its so-manieth record; below, walking the records is as fast. */
 export const acceleratedRecordsMin = 32;
 
@@ -121,4 +123,10 @@ export function isTableCrowded(values: number, slots: number): boolean {
 
 export function tablesBytes(plan: AcceleratorPlan, slots: number): number {
   return plan.indexes.length * slotBytes * slots;
+}
+
+/** Marks the accelerator at `at` as unusable until it is rebuilt, its tables having so many slots. */
+export function invalidateAccelerator(view: DataView, at: number, slots: number): void {
+  view.setUint16(at + coveredAt, nothingCovered, true);
+  view.setUint16(at + slotsAt, slots, true);
 }

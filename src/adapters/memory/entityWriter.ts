@@ -1,5 +1,10 @@
-import { Accelerator, invalidateAccelerator } from '../../features/accelerator.ts';
-import { acceleratedRecordsMin, tableSlotsMin, tablesBytes } from '../../features/acceleratorLayout.ts';
+import { Accelerator } from '../../features/accelerator.ts';
+import {
+  acceleratedRecordsMin,
+  invalidateAccelerator,
+  tableSlotsMin,
+  tablesBytes,
+} from '../../features/acceleratorLayout.ts';
 import { addLateToBucket, labelInBucket, removeFromBucket } from '../../features/buckets.ts';
 import { dropHistory, expiredRecords, foldOldest, foldingBytes } from '../../features/compaction.ts';
 import { Evaluation } from '../../features/evaluation.ts';
