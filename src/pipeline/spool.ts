@@ -114,17 +114,17 @@ export class Spool {
   }
 
   #drain(): void {
-    this.#draining ??= this.#drainAll().finally(() => {
-      this.#draining = undefined;
-    });
+    this.#draining ??= this.#drainAll();
   }
 
   async #drainAll(): Promise<void> {
     const { file, append, onFailure, retryMs = retryMsDefault } = this.#options;
     let pauseMs = retryMs;
+    // Not in the same turn: whoever drains is known as `#draining` before the first read.
+    await Promise.resolve();
     while (!this.#closing && file.count > 0) {
-      const messages = file.oldest(drainMessages);
       try {
+        const messages = file.oldest(drainMessages);
         await append(messages);
         file.remove(messages);
         pauseMs = retryMs;
@@ -134,6 +134,8 @@ export class Spool {
         pauseMs = Math.min(2 * pauseMs, retryMsMax);
       }
     }
+    // In the turn that saw it empty: what is written next starts the next one.
+    this.#draining = undefined;
   }
 
   #pause(ms: number): Promise<void> {

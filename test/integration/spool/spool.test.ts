@@ -39,6 +39,20 @@ class Topic {
   }
 }
 
+/** The file, with some of its calls replaced. */
+const over = (file: SpoolFile, calls: Partial<SpoolFile>): SpoolFile => ({
+  get count() {
+    return file.count;
+  },
+  get bytes() {
+    return file.bytes;
+  },
+  write: (messages) => file.write(messages),
+  oldest: (max) => file.oldest(max),
+  remove: (messages) => file.remove(messages),
+  close: () => file.close(),
+  ...calls,
+});
 const message = (key: string): OutgoingMessage => ({ key, value: Buffer.from(`value of ${key}`) });
 const open = (topic: Topic, file: SpoolFile, bytesMax = 1e6): Spool =>
   new Spool({ file, append: topic.append, onFailure: () => {}, bytesMax, afterMs: 1, retryMs: 1 });
@@ -94,20 +108,34 @@ describe('a spool', () => {
     expect(topic.distinct()).toEqual(['a', 'b', 'c', 'd', 'e', 'g']);
   });
 
+  it('goes on when reading the disk failed', async () => {
+    const topic = new Topic();
+    topic.fate = 'refuses';
+    const file = openSpoolFile(directory);
+    let failures = 3;
+    const failing = over(file, {
+      oldest(max) {
+        if (failures-- > 0) throw new Error('disk I/O error');
+        return file.oldest(max);
+      },
+    });
+    const spool = open(topic, failing);
+    await spool.append([message('a')]);
+    topic.fate = 'takes';
+    await untilDrained(spool);
+    await spool.close();
+    expect(topic.distinct()).toEqual(['a']);
+  });
+
   it('fails, and stays what it was, when the disk refuses', async () => {
     const topic = new Topic();
     topic.fate = 'refuses';
     const file = openSpoolFile(directory);
-    const full: SpoolFile = Object.create(file, {
-      count: { get: () => file.count },
-      bytes: { get: () => file.bytes },
-      write: {
-        value: () => {
-          throw new Error('database or disk is full');
-        },
+    const full = over(file, {
+      write() {
+        throw new Error('database or disk is full');
       },
-      close: { value: () => file.close() },
-    }) as SpoolFile;
+    });
     const spool = open(topic, full);
     await expect(spool.append([message('a')])).rejects.toThrow(LogUnavailable);
     expect(spool.state()).toMatchObject({ spooling: false, messages: 0, refused: 1 });
