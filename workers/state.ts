@@ -34,6 +34,12 @@ function fill(memory: SharedArrayBuffer, after: number): void {
   else setImmediate(() => fill(memory, next));
 }
 
+function fillKeys(memory: SharedArrayBuffer, after: Uint8Array): void {
+  const next = writer.fillKeys(memory, after);
+  if (next === undefined) answer({ type: 'keysFilled' });
+  else setImmediate(() => fillKeys(memory, next));
+}
+
 function handle(message: ToState): void {
   switch (message.type) {
     case 'flush': {
@@ -49,6 +55,10 @@ function handle(message: ToState): void {
     }
     case 'fill': {
       fill(message.memory, -1);
+      return;
+    }
+    case 'fillKeys': {
+      fillKeys(message.memory, new Uint8Array(0));
       return;
     }
     case 'dropVelocity':

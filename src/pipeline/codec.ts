@@ -27,16 +27,18 @@ export class RecordFormatError extends Error {
 
 /** The exact number of bytes `encodeRecord` will write. */
 export function encodedRecordBytes(record: DecisionRecord): number {
-  let bounds = 0;
-  for (let i = 0; i < record.bounds.length; i++) if (record.bounds[i] !== 0) bounds++;
+  // Once: a record may make its arrays when they are asked for.
+  const { bounds, features } = record;
+  let inexact = 0;
+  for (let i = 0; i < bounds.length; i++) if (bounds[i] !== 0) inexact++;
   return (
     headerBytes +
     Buffer.byteLength(record.tenantId) +
     Buffer.byteLength(record.paymentId) +
     record.decision.length +
     record.payment.length +
-    record.features.length * 8 +
-    bounds * boundBytes
+    features.length * 8 +
+    inexact * boundBytes
   );
 }
 

@@ -91,12 +91,12 @@ export function decodeValues(bytes: Uint8Array, pair: boolean): string[] {
 }
 
 /**
- * An entity's key outside this process, unique over tenants and kinds: tenant and kind, each preceded by its length in
- * two bytes, then the values as above.
+ * How the keys of a tenant's entities of one kind begin. A key, unique over tenants and kinds outside this process, is tenant and
+ * kind, each preceded by its length in two bytes, then the values as above.
  */
-export function encodeKey(tenant: string, kind: string, values: Uint8Array): Uint8Array {
+export function keyPrefix(tenant: string, kind: string): Uint8Array {
   const parts = [encoder.encode(tenant), encoder.encode(kind)];
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + 2 + part.length, values.length));
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + 2 + part.length, 0));
   let at = 0;
   for (const part of parts) {
     out[at] = part.length & 255;
@@ -104,8 +104,14 @@ export function encodeKey(tenant: string, kind: string, values: Uint8Array): Uin
     out.set(part, at + 2);
     at += 2 + part.length;
   }
-  out.set(values, at);
   return out;
+}
+
+export function joinKey(prefix: Uint8Array, values: Uint8Array): Uint8Array {
+  const key = new Uint8Array(prefix.length + values.length);
+  key.set(prefix);
+  key.set(values, prefix.length);
+  return key;
 }
 
 interface DecodedKey {

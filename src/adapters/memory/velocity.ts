@@ -2,6 +2,7 @@ import { writeDerived } from '../../features/derived.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import type { EntityPlan } from '../../features/plan.ts';
+import { copyBytes } from '../../features/ring.ts';
 import { foreignState } from '../../features/state.ts';
 import type { DirtyEntity, FeatureProgram, StoredEntity, VelocityLabel, VelocityMemory } from '../../features/types.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -14,7 +15,8 @@ import {
   blockValueBytesAt,
   decodeKey,
   decodeValues,
-  encodeKey,
+  joinKey,
+  keyPrefix,
   encodeValues,
 } from './entityBlock.ts';
 import { EntityWriter } from './entityWriter.ts';
@@ -56,6 +58,8 @@ class MemoryVelocity implements VelocityMemory {
   readonly #writers: readonly EntityWriter[];
   readonly #tenants = new Map<string, number>();
   readonly #tenantNames: string[] = [];
+  /** By tenant, then kind: how keys begin. */
+  readonly #prefixes: Uint8Array[][] = [];
   #askStorage: boolean;
   #newestBatch = 0;
 
@@ -244,11 +248,16 @@ class MemoryVelocity implements VelocityMemory {
     const writer = this.#writers[view.getUint8(at + blockKindAt) - 1] as EntityWriter;
     writer.open(ref);
     const { cell, plan } = writer;
-    const tenant = this.#tenantNames[view.getUint16(at + blockTenantAt, true)] ?? '';
+    const prefix = this.#prefix(view.getUint16(at + blockTenantAt, true), plan);
     const valuesAt = at + blockHeadBytes;
-    const values = cell.bytes.subarray(valuesAt, valuesAt + view.getUint16(at + blockValueBytesAt, true));
-    const bytes = cell.bytes.slice(cell.base, cell.base + cell.stateBytes());
-    return { key: encodeKey(tenant, plan.kind, values), bytes, batch };
+    const keyBytes = prefix.length + view.getUint16(at + blockValueBytesAt, true);
+    const stateBytes = cell.stateBytes();
+    // One piece of a pool: two arrays of their own a copy are work for the garbage collector.
+    const copy = Buffer.allocUnsafe(keyBytes + stateBytes);
+    copy.set(prefix);
+    copyBytes(cell.bytes, valuesAt, copy, prefix.length, keyBytes - prefix.length);
+    copyBytes(cell.bytes, cell.base, copy, keyBytes, stateBytes);
+    return { key: copy.subarray(0, keyBytes), bytes: copy.subarray(keyBytes), batch };
   }
 
   #find(tenant: number, plan: EntityPlan): BlockRef {
@@ -270,7 +279,12 @@ class MemoryVelocity implements VelocityMemory {
   /** Key of the entity that the payment touches; its fields must be present. */
   #keyOf(tenant: number, plan: EntityPlan, facts: PaymentFacts): Uint8Array {
     const values = encodeValues(plan.fields.map((field) => facts.values[field] ?? ''));
-    return encodeKey(this.#tenantNames[tenant] ?? '', plan.kind, values);
+    return joinKey(this.#prefix(tenant, plan), values);
+  }
+
+  #prefix(tenant: number, plan: EntityPlan): Uint8Array {
+    const own = (this.#prefixes[tenant] ??= []);
+    return (own[plan.index] ??= keyPrefix(this.#tenantNames[tenant] ?? '', plan.kind));
   }
 
   #tenant(name: string): number {

@@ -61,6 +61,8 @@ export interface FlusherOptions {
   readonly ledger: StampLedger;
   /** The stored one. */
   readonly checkpoint: Pick<Checkpoint, 'stamp' | 'replayFromSeq'>;
+  /** Called with the key of every entity that is going to be stored. */
+  readonly onTaken?: (key: Uint8Array) => void;
   /** Called when every id through that seq is in the index. */
   readonly onIndexed: (seq: number) => void;
 }
@@ -75,7 +77,7 @@ export interface FlusherStats {
 }
 
 export class Flusher {
-  readonly copies = new HeldCopies();
+  readonly copies: HeldCopies;
   readonly #options: FlusherOptions;
   /** hash, seq, flat. */
   #ids: number[] = [];
@@ -93,6 +95,7 @@ export class Flusher {
 
   constructor(options: FlusherOptions) {
     this.#options = options;
+    this.copies = new HeldCopies(options.onTaken ?? (() => {}));
     this.#checkpoint = options.checkpoint.stamp;
     this.#replayFromSeq = options.checkpoint.replayFromSeq;
     this.#timer = setInterval(() => this.#tick(), options.pace.tickMs);

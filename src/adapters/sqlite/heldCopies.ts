@@ -31,6 +31,12 @@ export class HeldCopies {
   readonly #owed = new Map<string, number>();
   /** What the held copies take. */
   #heldBytes = 0;
+  readonly #onTaken: (key: Uint8Array) => void;
+
+  /** @param onTaken told the key of every entity that may be in state.db from now on */
+  constructor(onTaken: (key: Uint8Array) => void) {
+    this.#onTaken = onTaken;
+  }
 
   /** Entities with copies that wait, those under way included. */
   get count(): number {
@@ -43,6 +49,7 @@ export class HeldCopies {
     if (room <= 0 || this.#heldBytes > heldBytesMax) return;
     const { oldestBatch } = memory.dirty();
     for (const { key, bytes, batch } of memory.takeDirty(room, Number.POSITIVE_INFINITY)) {
+      this.#onTaken(key);
       const text = keyText(key);
       const oldestStamp = Math.min(oldestBatch, this.#owed.get(text) ?? oldestBatch);
       this.#owed.delete(text);

@@ -18,6 +18,7 @@ import type { StorageHooks } from './storageHooks.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { replayJournal } from './recovery.ts';
 import { journalMigrations, migrate, stateMigrations } from './schema.ts';
+import { StoredKeys } from './storedKeys.ts';
 import { StampLedger } from './stamps.ts';
 import { StateClient } from './stateClient.ts';
 import { createEmbeddedVelocity, LabelStamps } from './velocity.ts';
@@ -148,11 +149,16 @@ async function start(
   const hash = createIdHash(reader.meta('idHashKey') ?? '');
   const index = new IdIndex(dataDir, reader, hash, lastSeq, options.filterBytesLeast ?? filterBytesMin);
   opened.push(index);
-  const state = new StateClient({ dataDir }, () => index.filled());
+  const stored = new StoredKeys();
+  const state = new StateClient({ dataDir }, (what) => {
+    if (what === 'ids') index.filled();
+    else stored.complete();
+  });
   opened.push(state);
   const hot = await recoverIds(reader, index, state, Number(state.meta('idsSeq') ?? 0));
   const fill = index.filterToFill();
   if (fill !== undefined) state.fill(fill);
+  state.fillKeys(stored.memory);
   const journal = new JournalClient({ dataDir, hot, pagesMax: options.journalPagesMax ?? 0 });
   opened.push(journal);
   await journal.ready();
@@ -164,6 +170,7 @@ async function start(
     state,
     ledger,
     checkpoint,
+    onTaken: (key) => stored.add(key),
     onIndexed(seq) {
       index.hot.dropThrough(seq);
       journal.indexed(seq);
@@ -200,7 +207,8 @@ async function start(
     create: (hooks: StorageHooks) => VelocityMemory,
     onProgress: OnProgress = () => {},
   ): Promise<VelocityStore> {
-    const loadMissing = (key: Uint8Array) => flusher.copies.find(key) ?? state.entity(key);
+    const loadMissing = (key: Uint8Array) =>
+      stored.mayHold(key) ? (flusher.copies.find(key) ?? state.entity(key)) : undefined;
     const memory = create({ loadMissing, storedElsewhere: true });
     const { stateFingerprint } = memory.program;
     const sameShape = state.meta('fingerprint') === stateFingerprint;

@@ -10,12 +10,12 @@ export class StateClient {
   readonly #entity: StatementSync;
   readonly #stamp: StatementSync;
   readonly #meta: StatementSync;
-  readonly #onFilled: () => void;
+  readonly #onFilled: (what: 'ids' | 'keys') => void;
   readonly #closed = Promise.withResolvers<void>();
   #pending: { resolve: (tookMs: number) => void; reject: (error: Error) => void } | undefined;
   #broken: Error | undefined;
 
-  constructor(data: StateThreadData, onFilled: () => void) {
+  constructor(data: StateThreadData, onFilled: (what: 'ids' | 'keys') => void) {
     this.#onFilled = onFilled;
     this.#db = openReader(statePath(data.dataDir));
     this.#entity = this.#db.prepare('SELECT bytes FROM velocity WHERE key = ?');
@@ -53,6 +53,11 @@ export class StateClient {
     this.#worker.postMessage({ type: 'fill', memory } satisfies ToState);
   }
 
+  /** The same for the keys of the stored entities. */
+  fillKeys(memory: SharedArrayBuffer): void {
+    this.#worker.postMessage({ type: 'fillKeys', memory } satisfies ToState);
+  }
+
   entity(key: Uint8Array): Uint8Array | undefined {
     return this.#entity.get(key)?.bytes as Uint8Array | undefined;
   }
@@ -73,8 +78,8 @@ export class StateClient {
   }
 
   #receive(message: FromState): void {
-    if (message.type === 'filled') {
-      this.#onFilled();
+    if (message.type === 'filled' || message.type === 'keysFilled') {
+      this.#onFilled(message.type === 'filled' ? 'ids' : 'keys');
       return;
     }
     const pending = this.#pending;

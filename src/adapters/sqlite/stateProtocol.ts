@@ -18,6 +18,8 @@ export type ToState =
   | Flush
   /** Put every indexed id into the filter over this memory. */
   | { readonly type: 'fill'; readonly memory: SharedArrayBuffer }
+  /** Put the key of every stored entity into the filter over this memory. */
+  | { readonly type: 'fillKeys'; readonly memory: SharedArrayBuffer }
   /** Throws all entities away: their shape is not the one named, that of the live release. */
   | { readonly type: 'dropVelocity'; readonly fingerprint: string }
   | { readonly type: 'close' };
@@ -26,6 +28,7 @@ export type FromState =
   | { readonly type: 'done'; readonly tookMs: number }
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'filled' }
+  | { readonly type: 'keysFilled' }
   | { readonly type: 'closed' };
 
 /**

@@ -3,8 +3,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { IdFilter } from './idFilter.ts';
 import type { Flush } from './stateProtocol.ts';
 import { unpackEntities } from './stateProtocol.ts';
+import { keyHash } from './storedKeys.ts';
 
-/** Ids read from the index at once while a filter is filled. */
+/** Rows read at once while a filter is filled. */
 const fillRows = 10_000;
 
 export class StateWriter {
@@ -13,6 +14,7 @@ export class StateWriter {
   readonly #insertEntity: StatementSync;
   readonly #setMeta: StatementSync;
   readonly #idsAfter: StatementSync;
+  readonly #keysAfter: StatementSync;
   readonly #checkpoint: StatementSync;
 
   constructor(db: DatabaseSync) {
@@ -24,6 +26,7 @@ export class StateWriter {
     );
     this.#setMeta = db.prepare('INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)');
     this.#idsAfter = db.prepare('SELECT hash FROM ids WHERE hash > ? ORDER BY hash LIMIT ?');
+    this.#keysAfter = db.prepare('SELECT key FROM velocity WHERE key > ? ORDER BY key LIMIT ?');
     this.#checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
   }
 
@@ -53,6 +56,14 @@ export class StateWriter {
     const rows = this.#idsAfter.all(after, fillRows);
     for (const { hash } of rows) filter.add(hash as number);
     return rows.length < fillRows ? undefined : (rows.at(-1)?.hash as number);
+  }
+
+  /** The same for the keys of entities. */
+  fillKeys(memory: SharedArrayBuffer, after: Uint8Array): Uint8Array | undefined {
+    const filter = new IdFilter(memory);
+    const rows = this.#keysAfter.all(after, fillRows);
+    for (const { key } of rows) filter.add(keyHash(key as Uint8Array));
+    return rows.length < fillRows ? undefined : (rows.at(-1)?.key as Uint8Array);
   }
 
   checkpoint(): void {

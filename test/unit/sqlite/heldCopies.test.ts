@@ -9,7 +9,7 @@ const entities = ['A', 'B', 'C'];
 
 /** Entities as the list of stamps that changed them; a stamp is open until it is settled. */
 class World {
-  readonly copies = new HeldCopies();
+  readonly copies = new HeldCopies(() => {});
   readonly changes = new Map<string, number[]>(entities.map((name) => [name, []]));
   readonly dirtySince = new Map<string, number>();
   readonly stored = new Map<string, number>();
