@@ -69,7 +69,7 @@ export class Entities {
 
   /** Makes the entity that `find` has just not found, without events. */
   create(hash: number, facts: PaymentFacts, plan: EntityPlan, tenant: number, cell: StateCell): BlockRef {
-    const values = encodeValues(plan.fields.map((field) => facts.values[field] ?? ''));
+    const values = encodeValues(plan, facts);
     const stateBytes = headerBytes + initialRecords * (plan.amountAt + (plan.hasAmount ? 3 : 0));
     const ref = this.#insert(hash, plan, tenant, values, stateBytes);
     const stateAt = this.arena.offset(ref) + blockHeadBytes + values.length;

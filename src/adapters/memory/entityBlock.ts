@@ -71,17 +71,21 @@ export function sameValues(
   return sameText(bytes, at + 2, firstBytes, first) && sameText(bytes, secondAt, length - 2 - firstBytes, second);
 }
 
-/** The values as a block holds them. */
-export function encodeValues(values: readonly string[]): Uint8Array {
-  const encoded = values.map((value) => encoder.encode(value));
-  const [first, second] = encoded;
-  if (first === undefined || second === undefined) return first ?? new Uint8Array();
-  const out = new Uint8Array(2 + first.length + second.length);
-  out[0] = first.length & 255;
-  out[1] = first.length >>> 8;
-  out.set(first, 2);
-  out.set(second, 2 + first.length);
-  return out;
+/** Grows when a payment's values need more. */
+let scratch = Buffer.alloc(1024);
+
+/** The payment's values as a block holds them: a view that the next call overwrites. */
+export function encodeValues(plan: EntityPlan, facts: PaymentFacts): Uint8Array {
+  const first = facts.values[plan.fields[0] as number] ?? '';
+  const pair = plan.fields.length > 1;
+  const second = pair ? (facts.values[plan.fields[1] as number] ?? '') : '';
+  // A UTF-16 unit takes three bytes at most.
+  const needed = 2 + 3 * (first.length + second.length);
+  if (needed > scratch.length) scratch = Buffer.alloc(2 * needed);
+  if (!pair) return scratch.subarray(0, scratch.write(first, 0));
+  const firstBytes = scratch.write(first, 2);
+  scratch.writeUInt16LE(firstBytes, 0);
+  return scratch.subarray(0, 2 + firstBytes + scratch.write(second, 2 + firstBytes));
 }
 
 export function decodeValues(bytes: Uint8Array, pair: boolean): string[] {
@@ -108,7 +112,7 @@ export function keyPrefix(tenant: string, kind: string): Uint8Array {
 }
 
 export function joinKey(prefix: Uint8Array, values: Uint8Array): Uint8Array {
-  const key = new Uint8Array(prefix.length + values.length);
+  const key = Buffer.allocUnsafe(prefix.length + values.length);
   key.set(prefix);
   key.set(values, prefix.length);
   return key;

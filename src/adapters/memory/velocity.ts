@@ -278,8 +278,7 @@ class MemoryVelocity implements VelocityMemory {
 
   /** Key of the entity that the payment touches; its fields must be present. */
   #keyOf(tenant: number, plan: EntityPlan, facts: PaymentFacts): Uint8Array {
-    const values = encodeValues(plan.fields.map((field) => facts.values[field] ?? ''));
-    return joinKey(this.#prefix(tenant, plan), values);
+    return joinKey(this.#prefix(tenant, plan), encodeValues(plan, facts));
   }
 
   #prefix(tenant: number, plan: EntityPlan): Uint8Array {

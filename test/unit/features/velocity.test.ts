@@ -48,7 +48,7 @@ describe('a payment', () => {
     expect(read(memory, payments.toReversed(), 'customer.count.1h')).toEqual(oneTo24.toReversed());
   });
 
-  it('is counted wherever its entity stands in memory, at the very end of a chunk too', () => {
+  it('is counted wherever its entity stands in memory, at the very end of a chunk too', { timeout: 120_000 }, () => {
     // Two chunks of 64 MiB are filled without a gap: with such ids an entity and its two payments take 128 bytes.
     const memory = createVelocityMemory(compileFeatures({ version: 1, features: [definitions.features[0]] }));
     const customers = 1_100_000;
