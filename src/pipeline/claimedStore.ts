@@ -28,6 +28,7 @@ import type {
   RecordOutcome,
 } from './ports.ts';
 import { RecentClaims } from './recentClaims.ts';
+import { DecisionsUnavailable } from './storeErrors.ts';
 
 /** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */
 const waitedForMsDefault = 25;
@@ -87,13 +88,31 @@ export class ClaimedStore implements DecisionStore {
   }
 
   /** Every decision it answers is durable: one that is only claimed is appended first. */
-  async lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+  lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+    return this.#read(tenantId, paymentIds, this.#waitedForMs, () => {});
+  }
+
+  /** @throws DecisionsUnavailable when the cache is away, unless this process knows every one of them itself */
+  find(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+    return this.#read(tenantId, paymentIds, this.#unhurriedMs, (claims, failure) => {
+      if (claims.includes(undefined)) throw new DecisionsUnavailable(`the decision cache: ${failure}`);
+    });
+  }
+
+  /** @param withoutCache judges what this process knows by itself, when the cache did not answer */
+  async #read(
+    tenantId: string,
+    paymentIds: readonly string[],
+    budgetMs: number,
+    withoutCache: (claims: readonly (Claim | undefined)[], failure: StageFailure) => void,
+  ): Promise<readonly (DecisionRecord | undefined)[]> {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
-    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), this.#waitedForMs);
+    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), budgetMs);
     if (found.ok && this.#recent.unclaimed > 0) this.#reclaim();
     const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
     const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
+    if (!found.ok) withoutCache(claims, found.failure);
     const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
     if (adopted.length > 0) onAdopted(adopted);
     return claims.map((claim) => claim?.record);
@@ -134,8 +153,13 @@ export class ClaimedStore implements DecisionStore {
     return cache.recordLabels(tenantId, labels);
   }
 
-  labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
-    return this.#options.cache.labelsOf(tenantId, paymentId);
+  /** @throws DecisionsUnavailable */
+  async labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
+    try {
+      return await this.#options.cache.labelsOf(tenantId, paymentId);
+    } catch (error) {
+      throw new DecisionsUnavailable('labels are in the decision cache', { cause: error });
+    }
   }
 
   /** Resolves when nothing is on its way any more; the cache has heard of what it could. */

@@ -8,6 +8,7 @@ import { ClaimedStore, type ClaimedStoreOptions } from '../../../src/pipeline/cl
 import { decodeRecord } from '../../../src/pipeline/codec.ts';
 import type { Commit, DecisionCache, DecisionRecord } from '../../../src/pipeline/ports.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
+import { DecisionsUnavailable } from '../../../src/pipeline/storeErrors.ts';
 import { noDeadlines, plain, recordOf } from '../../conformance/records.ts';
 import { MemoryDecisionCache } from '../../helpers/memoryDecisionCache.ts';
 import { MemoryTopics } from '../../helpers/memoryTopics.ts';
@@ -265,6 +266,21 @@ describe('a cache that is away', () => {
     const records = ids.map((id) => recordOf(id));
     await store.record(records, noDeadlines(records), 1, []);
     expect(store.state()).toMatchObject({ unclaimed: 2, dropped: 1 });
+  });
+
+  test('is not taken for one that has no decision, by those who must know', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    const store = world.process(alive(), { cache });
+    await store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, []);
+    use(away);
+    expect(await store.lookup('default', ['other'])).toEqual([undefined]);
+    await expect(store.find('default', ['a', 'other'])).rejects.toThrow(DecisionsUnavailable);
+    await expect(store.labelsOf('default', 'a')).rejects.toThrow(DecisionsUnavailable);
+    // What this process decided itself, it knows.
+    expect(plain((await store.find('default', ['a']))[0])).toEqual(plain(recordOf('a')));
+    use(world.cache);
+    expect(await store.find('default', ['other'])).toEqual([undefined]);
   });
 
   test('writes no row whose deadline is over', async () => {
