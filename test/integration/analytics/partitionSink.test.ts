@@ -15,7 +15,7 @@ import {
   type SinkSubscription,
 } from '../../../src/pipeline/partitionSink.ts';
 import { type Message, topics } from '../../../src/pipeline/ports.ts';
-import { blockRowsMax, type SinkEntry } from '../../../src/pipeline/sinkBlock.ts';
+import { blockRowsMax, type NamedEntry } from '../../../src/pipeline/sinkBlock.ts';
 import { createPartitionedLog } from '../../helpers/partitionedLog.ts';
 import { featureNames, makeRecord, seededRandom } from './records.ts';
 
@@ -42,9 +42,9 @@ async function freshStore(): Promise<void> {
   await store.migrate();
 }
 
-function decode({ value }: Message): SinkEntry | undefined {
+function decode({ value }: Message): NamedEntry | undefined {
   try {
-    return { kind: 'decision', record: decodeRecord(value) };
+    return { kind: 'decision', record: decodeRecord(value), featureNames };
   } catch {
     return undefined;
   }
@@ -99,7 +99,6 @@ function openSink(
     group: 'holdfast-sink',
     subscription,
     store: over,
-    featureNamesOf: () => featureNames,
     decode,
     onUnreadable: (message) => {
       unreadable.push(message);
