@@ -9,8 +9,7 @@
  *    with it. Nobody is ever told of a decision that is not durable.
  * 3. mark as published: a courtesy, not awaited. Before it, the decision is appended once more by the next to meet it, the
  *    same bytes: readers of the topic take the first of each payment id.
- * 4. commit of the consumer's position: a failure is told and not thrown, since the decisions are durable; the messages
- *    come again and find their decisions.
+ * The consumer's position is moved after that, by its subscription. Before it, the messages come again and find their decisions.
  *
  * With the cache away, slow or refusing, this process decides alone: duplicates are found among its own recent claims, and
  * the cache hears of them when it is back. Two processes that are given the same payment just then may decide it
@@ -44,14 +43,12 @@ export interface ClaimedStoreOptions {
   readonly append: (records: readonly DecisionRecord[]) => Promise<void>;
   /** The same for labels. */
   readonly appendLabels: (tenantId: string, labels: readonly Label[]) => Promise<void>;
-  /** Makes consumer positions durable. */
-  readonly commit: (commits: readonly Commit[]) => Promise<void>;
   /**
    * Told of decisions that were claimed earlier and become durable only now. Whoever claimed them may have taken their
    * payments out of the velocity state again: they must be put back.
    */
   readonly onAdopted: (records: readonly DecisionRecord[]) => void;
-  readonly onFailure: (step: 'cache' | 'publish' | 'commit', error: unknown) => void;
+  readonly onFailure: (step: 'cache' | 'publish', error: unknown) => void;
   readonly recentMax?: number;
   readonly waitedForMs?: number;
   readonly unhurriedMs?: number;
@@ -125,10 +122,10 @@ export class ClaimedStore implements DecisionStore {
     commits: readonly Commit[],
   ): Promise<readonly RecordOutcome[]> {
     if (deadlinesMs.length !== records.length) throw new TypeError('one deadline for each record');
+    if (commits.length > 0) throw new TypeError('positions are not durable together with these decisions');
     const claims = records.length === 0 ? [] : await this.#claim(records, deadlinesMs);
     const unpublished = claims.flatMap((claim) => (claim?.published === false ? [claim.record] : []));
     await this.#publish(unpublished);
-    if (commits.length > 0) await this.#commit(commits);
     const told = new Set<string>();
     return claims.map((claim): RecordOutcome => {
       if (claim === undefined) return expired;
@@ -226,14 +223,6 @@ export class ClaimedStore implements DecisionStore {
     );
     for (const record of records) this.#publishing.set(keyOf(record), appended);
     return appended;
-  }
-
-  async #commit(commits: readonly Commit[]): Promise<void> {
-    try {
-      await this.#options.commit(commits);
-    } catch (error) {
-      this.#options.onFailure('commit', error);
-    }
   }
 
   /** Tells the cache, now that it answers again, what was claimed without it. */

@@ -78,8 +78,6 @@ function createStore({ log, cache, spool, velocity, names }: StoreParts, { logge
         topics.labels,
         labels.map((label) => ({ key: label.paymentId, value: Buffer.from(JSON.stringify(labelToJson(label))) })),
       ),
-    // The stream commits its positions itself, after the decisions.
-    commit: () => Promise.resolve(),
     onAdopted(records) {
       for (const record of records) {
         const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);

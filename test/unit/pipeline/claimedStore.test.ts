@@ -79,7 +79,6 @@ class World {
       cache: this.#cacheOf(life),
       append: (records) => life.step(() => this.topics.appendDecisions(records)),
       appendLabels: (_tenantId, labels) => life.step(() => Promise.resolve(void this.labels.push(...labels))),
-      commit: (own) => life.step(() => Promise.resolve(void this.committed.push(...own))),
       onAdopted: (records) => this.adopted.push(...records.map(({ paymentId }) => paymentId)),
       onFailure: () => {},
       waitedForMs: patientMs,
@@ -101,13 +100,15 @@ class World {
 }
 
 /** As the pipeline does it: what is decided is answered, the rest is decided and recorded. Undefined when the process died. */
-async function deliver(store: ClaimedStore, variant: string, life: Life): Promise<Map<string, unknown> | undefined> {
+async function deliver(world: World, variant: string, life: Life): Promise<Map<string, unknown> | undefined> {
+  const store = world.process(life);
   const work = (async () => {
     const found = await store.lookup('default', ids);
     const answers = new Map<string, unknown>();
     const records = ids.flatMap((id, i) => (found[i] === undefined ? [recordOf(id, { variant })] : []));
     found.forEach((record) => record !== undefined && answers.set(record.paymentId, plain(record)));
-    const outcomes = await store.record(records, noDeadlines(records), 1, commits);
+    const outcomes = await store.record(records, noDeadlines(records), 1, []);
+    await life.step(() => Promise.resolve(void world.committed.push(...commits)));
     for (const { winner } of outcomes) if (winner !== undefined) answers.set(winner.paymentId, plain(winner));
     return answers;
   })();
@@ -127,9 +128,9 @@ describe('a crash', () => {
     test(`after ${halves} halves of steps is healed by whoever gets the payments next`, async () => {
       const world = new World();
       const first = new Life(halves);
-      const before = await deliver(world.process(first), '-first', first);
+      const before = await deliver(world, '-first', first);
       const second = alive();
-      const after = await deliver(world.process(second), '-second', second);
+      const after = await deliver(world, '-second', second);
       expect(after?.size).toBe(3);
       if (before !== undefined) expect([...(after ?? [])].sort()).toEqual([...before].sort());
       await world.expectWhole(after ?? new Map());
@@ -142,13 +143,10 @@ describe('a crash', () => {
       const world = new World();
       for (const each of [halves, 10 - halves]) {
         const life = new Life(each);
-        await deliver(world.process(life), `-${each}`, life);
+        await deliver(world, `-${each}`, life);
       }
       const [one, other] = [alive(), alive()];
-      const answers = await Promise.all([
-        deliver(world.process(one), '-one', one),
-        deliver(world.process(other), '-other', other),
-      ]);
+      const answers = await Promise.all([deliver(world, '-one', one), deliver(world, '-other', other)]);
       expect([...(answers[0] ?? [])].sort()).toEqual([...(answers[1] ?? [])].sort());
       await world.expectWhole(answers[0] ?? new Map());
     }
@@ -194,18 +192,11 @@ describe('a topic that refuses', () => {
     expect(outcomes.map(({ winner }) => plain(winner))).toEqual(records.map(plain));
     await world.expectWhole(new Map(records.map((record) => [record.paymentId, plain(record)])));
   });
+});
 
-  test('of positions fails nothing: the decisions are durable', async () => {
-    const world = new World();
-    const failed: string[] = [];
-    const store = world.process(alive(), {
-      commit: () => Promise.reject(new Error('away')),
-      onFailure: (step) => failed.push(step),
-    });
-    const [outcome] = await store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, commits);
-    expect(outcome?.status).toBe('recorded');
-    expect(failed).toEqual(['commit']);
-  });
+test('positions are never taken for durable together with decisions', async () => {
+  const store = new World().process(alive());
+  await expect(store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, commits)).rejects.toThrow(TypeError);
 });
 
 describe('a cache that is away', () => {
