@@ -27,6 +27,7 @@ import type {
   RecordOutcome,
 } from './ports.ts';
 import { RecentClaims } from './recentClaims.ts';
+import { Reclaimer } from './reclaimer.ts';
 import { DecisionsUnavailable } from './storeErrors.ts';
 
 /** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */
@@ -35,7 +36,6 @@ const unhurriedMsDefault = 250;
 const callsMax = 64;
 /** Own decisions remembered for when the cache is away: about 2 kB each. */
 const recentMaxDefault = 16_384;
-const reclaimRows = 128;
 
 export interface ClaimedStoreOptions {
   readonly cache: DecisionCache;
@@ -60,13 +60,12 @@ export class ClaimedStore implements DecisionStore {
   readonly #options: ClaimedStoreOptions;
   readonly #guard: StageGuard;
   readonly #recent: RecentClaims;
+  readonly #reclaimer: Reclaimer;
   /** Appends on their way, by payment. */
   readonly #publishing = new Map<string, Promise<void>>();
   readonly #background = new Set<Promise<void>>();
   readonly #waitedForMs: number;
   readonly #unhurriedMs: number;
-  #reclaiming = false;
-  #conflicts = 0;
 
   constructor(options: ClaimedStoreOptions) {
     this.#options = options;
@@ -76,12 +75,19 @@ export class ClaimedStore implements DecisionStore {
     this.#guard = createStageGuard('decision cache', callsMax, (_stage: string, _how: StageFailure, error: unknown) =>
       options.onFailure('cache', error),
     );
+    this.#reclaimer = new Reclaimer({
+      cache: options.cache,
+      recent: this.#recent,
+      guard: this.#guard,
+      budgetMs: this.#unhurriedMs,
+      onFailure: (error) => options.onFailure('publish', error),
+    });
   }
 
   /** `conflicts`: payments that another process had decided while the cache was away here. */
   state(): { cache: 'up' | 'down'; unclaimed: number; dropped: number; conflicts: number } {
     const { unclaimed, dropped } = this.#recent;
-    return { cache: this.#guard.state(), unclaimed, dropped, conflicts: this.#conflicts };
+    return { cache: this.#guard.state(), unclaimed, dropped, conflicts: this.#reclaimer.conflicts };
   }
 
   /** Every decision it answers is durable: one that is only claimed is appended first. */
@@ -106,7 +112,7 @@ export class ClaimedStore implements DecisionStore {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
     const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), budgetMs);
-    if (found.ok && this.#recent.unclaimed > 0) this.#reclaim();
+    this.#reclaimer.start(found.ok);
     const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
     const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
     if (!found.ok) withoutCache(claims, found.failure);
@@ -161,6 +167,7 @@ export class ClaimedStore implements DecisionStore {
 
   /** Resolves when nothing is on its way any more; the cache has heard of what it could. */
   async close(): Promise<void> {
+    await this.#reclaimer.settle();
     while (this.#background.size > 0) await Promise.allSettled(this.#background);
   }
 
@@ -173,9 +180,13 @@ export class ClaimedStore implements DecisionStore {
     const hurried = deadlinesMs.some((deadlineMs) => deadlineMs !== Number.POSITIVE_INFINITY);
     const budgetMs = hurried ? this.#waitedForMs : this.#unhurriedMs;
     const claimed = await this.#guard.run(() => this.#options.cache.claim(records, write), budgetMs);
-    if (!claimed.ok) return records.map((record, i) => this.#claimHere(record, write[i] === true));
+    if (!claimed.ok) {
+      const claims = records.map((record, i) => this.#claimHere(record, write[i] === true));
+      this.#reclaimer.start(false);
+      return claims;
+    }
     for (const claim of claimed.value) if (claim?.won === true) this.#recent.add(claim.record, false);
-    if (this.#recent.unclaimed > 0) this.#reclaim();
+    this.#reclaimer.start(true);
     return claimed.value;
   }
 
@@ -223,34 +234,6 @@ export class ClaimedStore implements DecisionStore {
     );
     for (const record of records) this.#publishing.set(keyOf(record), appended);
     return appended;
-  }
-
-  /** Tells the cache, now that it answers again, what was claimed without it. */
-  #reclaim(): void {
-    if (this.#reclaiming) return;
-    this.#reclaiming = true;
-    const reclaimed = this.#reclaimAll()
-      .catch((error: unknown) => this.#options.onFailure('cache', error))
-      .finally(() => {
-        this.#reclaiming = false;
-      });
-    this.#inBackground(reclaimed);
-  }
-
-  async #reclaimAll(): Promise<void> {
-    const { cache } = this.#options;
-    for (;;) {
-      const claims = this.#recent.nextUnclaimed(reclaimRows);
-      if (claims.length === 0) return;
-      const records = claims.map(({ record }) => record);
-      const outcomes = await cache.claim(
-        records,
-        records.map(() => true),
-      );
-      this.#conflicts += outcomes.filter((outcome) => outcome?.won !== true).length;
-      await cache.markPublished(records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true));
-      this.#recent.claimed(records);
-    }
   }
 
   #inBackground(work: Promise<void>): void {

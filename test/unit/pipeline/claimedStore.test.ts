@@ -242,6 +242,22 @@ describe('a cache that is away', () => {
     expect(plain(claim?.record)).toEqual(plain(recordOf('a')));
   });
 
+  test('hears of what it missed also when no payment comes any more', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    const store = world.process(alive(), { cache });
+    use(away);
+    for (const id of ids) await store.record([recordOf(id)], [Number.POSITIVE_INFINITY], 1, []);
+    // The lookups and claims of three payments are more failures than the cache is asked for.
+    for (const id of ids) await store.lookup('default', [id]);
+    expect(store.state()).toMatchObject({ cache: 'down', unclaimed: 3 });
+    use(world.cache);
+    await expect
+      .poll(() => store.state(), { timeout: 20_000 })
+      .toMatchObject({ cache: 'up', unclaimed: 0, conflicts: 0 });
+    expect((await world.cache.lookup('default', ids)).map((claim) => claim?.published)).toEqual([true, true, true]);
+  });
+
   test('and comes back empty has forgotten nothing that this process decided of late', async () => {
     const world = new World();
     const store = world.process(alive());
