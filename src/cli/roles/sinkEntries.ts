@@ -1,6 +1,7 @@
 /** Messages of the two topics as what the sinks insert; undefined for one that cannot be read. */
 import { decodeLabel } from '../../domain/decodeLabel.ts';
 import { isRefusal } from '../../domain/refusal.ts';
+import { isDecisionDocument } from '../../pipeline/decisionDocument.ts';
 import { decodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
 import type { Message } from '../../pipeline/ports.ts';
 import type { NamedEntry } from '../../pipeline/sinkBlock.ts';
@@ -28,7 +29,9 @@ export function createDecisionDecoder(): Decode {
   };
   return ({ value }) => {
     try {
-      const { record, featureNames } = decodeDecisionMessage(value);
+      const { record, featureNames, document } = decodeDecisionMessage(value);
+      // One row that cannot be made would hold back all that come after it.
+      if (!isDecisionDocument(document)) return undefined;
       return { kind: 'decision', record, featureNames: shared(record.releaseId, featureNames) };
     } catch {
       return undefined;
