@@ -22,6 +22,9 @@ const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
 const portCodes: Readonly<Record<string, ErrorCode>> = {
   AnalyticsUnavailable: 'analytics_unavailable',
   InvalidCursor: 'invalid_query',
+  DecisionsUnavailable: 'decisions_unavailable',
+  // What is claimed and not yet durable is not told before it is.
+  LogUnavailable: 'decisions_unavailable',
 };
 
 export function registerErrorHandling(app: FastifyInstance): void {

@@ -1,6 +1,5 @@
 /** `holdfast stream`: payments from Kafka become decisions on Kafka; as many processes as there are partitions. */
-import { Command } from 'commander';
-import type { Logger } from 'pino';
+import type { Command } from 'commander';
 import { createStepMarks } from '../adapters/redis/stepMarks.ts';
 import { createProbe } from '../api/probe.ts';
 import { systemClock } from '../pipeline/clock.ts';
@@ -8,17 +7,15 @@ import { LabelConsumer } from '../pipeline/labelConsumer.ts';
 import { registerGauge } from '../pipeline/metrics.ts';
 import { StreamConsumer, streamGroup } from '../pipeline/stream.ts';
 import { createLabelApplier } from './roles/applyLabels.ts';
-import { type Decider, openDecider } from './roles/decider.ts';
-import { loadRoleEnvironment, type RoleEnvironment } from './roles/environment.ts';
-import { bundleOf, defaultRelease, endFor, roleLogger, startFailure, startOn, stopGracefully } from './roles/run.ts';
+import { decidingCommand, type Starting } from './roles/decidingRole.ts';
+import { endFor } from './roles/run.ts';
 
 /** Nobody waits: rather late than degraded. */
-const redisMs = 500;
-const spoolAfterMs = 2_000;
+const waits = { redisMs: 500, spoolAfterMs: 2_000 };
 const lagRefreshMs = 1_000;
 const tenantId = 'default';
 
-async function run(environment: RoleEnvironment<'kafka' | 'redis'>, decider: Decider, logger: Logger): Promise<void> {
+async function start({ environment, decider, logger, opened }: Starting): Promise<void> {
   const { log, store, pipeline, metrics, registry } = decider;
   const shared = { log, clock: systemClock, onDeadLetter: (code: string) => metrics.deadLetter(code) };
   const payments = new StreamConsumer({
@@ -38,6 +35,12 @@ async function run(environment: RoleEnvironment<'kafka' | 'redis'>, decider: Dec
   });
   let lag = 0;
   registerGauge(registry, 'holdfast_stream_lag_messages', 'Messages on the payments topic not yet decided.', () => lag);
+  const probe = await createProbe({ service: decider.service, metrics: registry });
+  opened.defer(() => probe.close());
+  const address = await probe.listen({ host: environment.host, port: environment.port });
+  process.stdout.write(`streaming, ${address}/readyz\n`);
+  payments.start();
+  labels.start();
   const lagTimer = setInterval(() => {
     payments.lag().then(
       (messages) => {
@@ -46,33 +49,10 @@ async function run(environment: RoleEnvironment<'kafka' | 'redis'>, decider: Dec
       () => {},
     );
   }, lagRefreshMs);
-  const probe = await createProbe({ service: decider.service, metrics: registry });
-  const address = await probe.listen({ host: environment.host, port: environment.port });
-  process.stdout.write(`streaming, ${address}/readyz\n`);
-  payments.start();
-  labels.start();
-  stopGracefully(logger, async () => {
+  opened.defer(async () => {
     clearInterval(lagTimer);
     await Promise.all([payments.stop(), labels.stop()]);
-    await probe.close();
-    await decider.close();
   });
 }
 
-async function stream({ release }: { readonly release: string }): Promise<void> {
-  const environment = loadRoleEnvironment('stream', ['kafka', 'redis']);
-  const logger = roleLogger(environment);
-  try {
-    const bundle = await bundleOf(release, environment.dataDir);
-    const decider = await openDecider({ environment, bundle, logger, redisMs, spoolAfterMs });
-    await startOn(decider, () => run(environment, decider, logger));
-  } catch (error) {
-    throw startFailure(error);
-  }
-}
-
-export function streamCommand(): Command {
-  return new Command('stream')
-    .option('--release <id or directory>', 'the release to decide with', defaultRelease)
-    .action(stream);
-}
+export const streamCommand = (): Command => decidingCommand({ role: 'stream', waits, start });

@@ -1,17 +1,12 @@
 /** `holdfast up`: everything in one process tree, embedded, with simulated payments unless they are not wanted. */
 import { resolve } from 'node:path';
-import closeWithGrace from 'close-with-grace';
 import { Command } from 'commander';
-import type { Logger } from 'pino';
-import { pino } from 'pino';
 import { createApi } from '../api/app.ts';
-import { DataDirectoryInUse, SchemaTooNew } from '../adapters/sqlite/open.ts';
 import type { Environment } from '../config/env.ts';
 import { loadEmbeddedEnvironment } from '../config/env.ts';
-import { failed, wrongUsage } from '../config/exit.ts';
 import { productVersion } from '../config/version.ts';
-import { releaseFailure, releaseNamed } from './releaseNamed.ts';
-import { endFor } from './roles/run.ts';
+import { releaseNamed } from './releaseNamed.ts';
+import { defaultRelease, endFor, roleLogger, runRole } from './roles/run.ts';
 import { startDemo } from './up/demo.ts';
 import { openKeys } from './up/keys.ts';
 import type { Keys } from './up/keys.ts';
@@ -19,24 +14,11 @@ import { startLiveLine } from './up/liveLine.ts';
 import type { System } from './up/system.ts';
 import { startSystem } from './up/system.ts';
 
-const root = resolve(import.meta.dirname, '../..');
-const defaultRelease = resolve(root, 'config/default');
-const consoleRoot = resolve(root, 'dashboards/console');
-/** A stop that takes longer is cut off; everything answered is durable all the same. */
-const stopMsMax = 20_000;
+const consoleRoot = resolve(import.meta.dirname, '../../dashboards/console');
 
 interface UpOptions {
   readonly demo: boolean;
   readonly release: string;
-}
-
-/** Sentences instead of stack traces for what a user can cause. */
-function startFailure(error: unknown): unknown {
-  if (error instanceof DataDirectoryInUse || error instanceof SchemaTooNew) return failed(error.message);
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return wrongUsage('The port is in use: stop the other program, or set HOLDFAST_PORT to a free one (0 takes any).');
-  }
-  return releaseFailure(error);
 }
 
 function greet(address: string, environment: Environment, { madeKey }: Keys, demo: boolean): void {
@@ -69,54 +51,38 @@ function greet(address: string, environment: Environment, { madeKey }: Keys, dem
   );
 }
 
-async function start(system: System, environment: Environment, keys: Keys, logger: Logger, demo: boolean) {
-  const api = await createApi({
-    service: system.service,
-    analytics: system.analytics,
-    keys: keys.verifier,
-    metrics: system.registry,
-    version: productVersion(),
-    consoleRoot,
-    logger,
-  });
-  const address = await api.listen({ host: environment.host, port: environment.port });
-  greet(address, environment, keys, demo);
-  const stopDemo = demo
-    ? startDemo(system.embedded.log, system.backlog, (error) => logger.error({ err: error }, 'the demo feed failed'))
-    : () => Promise.resolve();
-  const stopLine = startLiveLine(process.stdout, { figures: () => system.metrics.snapshot(), backlog: system.backlog });
-  return async () => {
-    stopLine();
-    await stopDemo();
-    await api.close();
-    await system.close();
-  };
-}
-
-async function up(options: UpOptions): Promise<void> {
+async function up({ demo, release }: UpOptions): Promise<void> {
   const environment = loadEmbeddedEnvironment();
-  const logger = pino({ level: environment.logLevel }, pino.destination(2));
-  try {
-    const bundle = await releaseNamed(options.release, environment.dataDir);
+  const logger = roleLogger(environment);
+  await runRole(logger, async (opened) => {
     const system = await startSystem({
       dataDirectory: environment.dataDir,
-      bundle,
+      bundle: await releaseNamed(release, environment.dataDir),
       logger,
       engines: environment,
       onDead: endFor(logger, 'a stream from Kafka has ended'),
     });
+    opened.defer(() => system.close());
     const keys = openKeys(environment.dataDir, environment.bootstrapKey);
-    const stop = await start(system, environment, keys, logger, options.demo).catch(async (error: unknown) => {
-      await system.close();
-      throw error;
+    const api = await createApi({
+      service: system.service,
+      analytics: system.analytics,
+      keys: keys.verifier,
+      metrics: system.registry,
+      version: productVersion(),
+      consoleRoot,
+      logger,
     });
-    closeWithGrace({ delay: stopMsMax, logger: false }, async ({ err }) => {
-      if (err !== undefined) logger.fatal({ err }, 'stopping after an error that nothing handled');
-      await stop();
-    });
-  } catch (error) {
-    throw startFailure(error);
-  }
+    opened.defer(() => api.close());
+    const address = await api.listen({ host: environment.host, port: environment.port });
+    greet(address, environment, keys, demo);
+    if (demo) {
+      const failed = (error: unknown): void => logger.error({ err: error }, 'the demo feed failed');
+      opened.defer(startDemo(system.embedded.log, system.backlog, failed));
+    }
+    const figures = (): ReturnType<System['metrics']['snapshot']> => system.metrics.snapshot();
+    opened.defer(startLiveLine(process.stdout, { figures, backlog: system.backlog }));
+  });
 }
 
 export function upCommand(): Command {

@@ -186,6 +186,12 @@ export const errors = {
     detail: 'Something that decisions need is missing: `dependencies` says what. Try again later.',
     retryable: true,
   },
+  decisions_unavailable: {
+    status: 503,
+    title: 'The recorded decisions cannot be read',
+    detail: 'The payment may have been decided or not: what remembers it does not answer now. Try again later.',
+    retryable: true,
+  },
   analytics_unavailable: {
     status: 503,
     title: 'The analytics store is away',

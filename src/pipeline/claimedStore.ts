@@ -9,8 +9,7 @@
  *    with it. Nobody is ever told of a decision that is not durable.
  * 3. mark as published: a courtesy, not awaited. Before it, the decision is appended once more by the next to meet it, the
  *    same bytes: readers of the topic take the first of each payment id.
- * 4. commit of the consumer's position: a failure is told and not thrown, since the decisions are durable; the messages
- *    come again and find their decisions.
+ * The consumer's position is moved after that, by its subscription. Before it, the messages come again and find their decisions.
  *
  * With the cache away, slow or refusing, this process decides alone: duplicates are found among its own recent claims, and
  * the cache hears of them when it is back. Two processes that are given the same payment just then may decide it
@@ -28,6 +27,8 @@ import type {
   RecordOutcome,
 } from './ports.ts';
 import { RecentClaims } from './recentClaims.ts';
+import { Reclaimer } from './reclaimer.ts';
+import { DecisionsUnavailable } from './storeErrors.ts';
 
 /** Longest that the cache may take where somebody waits for the answer, and where nobody does, milliseconds. */
 const waitedForMsDefault = 25;
@@ -35,7 +36,6 @@ const unhurriedMsDefault = 250;
 const callsMax = 64;
 /** Own decisions remembered for when the cache is away: about 2 kB each. */
 const recentMaxDefault = 16_384;
-const reclaimRows = 128;
 
 export interface ClaimedStoreOptions {
   readonly cache: DecisionCache;
@@ -43,14 +43,12 @@ export interface ClaimedStoreOptions {
   readonly append: (records: readonly DecisionRecord[]) => Promise<void>;
   /** The same for labels. */
   readonly appendLabels: (tenantId: string, labels: readonly Label[]) => Promise<void>;
-  /** Makes consumer positions durable. */
-  readonly commit: (commits: readonly Commit[]) => Promise<void>;
   /**
    * Told of decisions that were claimed earlier and become durable only now. Whoever claimed them may have taken their
    * payments out of the velocity state again: they must be put back.
    */
   readonly onAdopted: (records: readonly DecisionRecord[]) => void;
-  readonly onFailure: (step: 'cache' | 'publish' | 'commit', error: unknown) => void;
+  readonly onFailure: (step: 'cache' | 'publish', error: unknown) => void;
   readonly recentMax?: number;
   readonly waitedForMs?: number;
   readonly unhurriedMs?: number;
@@ -62,13 +60,12 @@ export class ClaimedStore implements DecisionStore {
   readonly #options: ClaimedStoreOptions;
   readonly #guard: StageGuard;
   readonly #recent: RecentClaims;
+  readonly #reclaimer: Reclaimer;
   /** Appends on their way, by payment. */
   readonly #publishing = new Map<string, Promise<void>>();
   readonly #background = new Set<Promise<void>>();
   readonly #waitedForMs: number;
   readonly #unhurriedMs: number;
-  #reclaiming = false;
-  #conflicts = 0;
 
   constructor(options: ClaimedStoreOptions) {
     this.#options = options;
@@ -78,22 +75,47 @@ export class ClaimedStore implements DecisionStore {
     this.#guard = createStageGuard('decision cache', callsMax, (_stage: string, _how: StageFailure, error: unknown) =>
       options.onFailure('cache', error),
     );
+    this.#reclaimer = new Reclaimer({
+      cache: options.cache,
+      recent: this.#recent,
+      guard: this.#guard,
+      budgetMs: this.#unhurriedMs,
+      onFailure: (error) => options.onFailure('publish', error),
+    });
   }
 
   /** `conflicts`: payments that another process had decided while the cache was away here. */
   state(): { cache: 'up' | 'down'; unclaimed: number; dropped: number; conflicts: number } {
     const { unclaimed, dropped } = this.#recent;
-    return { cache: this.#guard.state(), unclaimed, dropped, conflicts: this.#conflicts };
+    return { cache: this.#guard.state(), unclaimed, dropped, conflicts: this.#reclaimer.conflicts };
   }
 
   /** Every decision it answers is durable: one that is only claimed is appended first. */
-  async lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+  lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+    return this.#read(tenantId, paymentIds, this.#waitedForMs, () => {});
+  }
+
+  /** @throws DecisionsUnavailable when the cache is away, unless this process knows every one of them itself */
+  find(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]> {
+    return this.#read(tenantId, paymentIds, this.#unhurriedMs, (claims, failure) => {
+      if (claims.includes(undefined)) throw new DecisionsUnavailable(`the decision cache: ${failure}`);
+    });
+  }
+
+  /** @param withoutCache judges what this process knows by itself, when the cache did not answer */
+  async #read(
+    tenantId: string,
+    paymentIds: readonly string[],
+    budgetMs: number,
+    withoutCache: (claims: readonly (Claim | undefined)[], failure: StageFailure) => void,
+  ): Promise<readonly (DecisionRecord | undefined)[]> {
     if (paymentIds.length === 0) return [];
     const { cache, onAdopted } = this.#options;
-    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), this.#waitedForMs);
-    if (found.ok && this.#recent.unclaimed > 0) this.#reclaim();
+    const found = await this.#guard.run(() => cache.lookup(tenantId, paymentIds), budgetMs);
+    this.#reclaimer.start(found.ok);
     const cached: readonly (Claim | undefined)[] = found.ok ? found.value : [];
     const claims = paymentIds.map((id, i) => cached[i] ?? this.#recent.find(tenantId, id));
+    if (!found.ok) withoutCache(claims, found.failure);
     const adopted = await this.#publish(claims.flatMap((claim) => (claim?.published === false ? [claim.record] : [])));
     if (adopted.length > 0) onAdopted(adopted);
     return claims.map((claim) => claim?.record);
@@ -106,10 +128,10 @@ export class ClaimedStore implements DecisionStore {
     commits: readonly Commit[],
   ): Promise<readonly RecordOutcome[]> {
     if (deadlinesMs.length !== records.length) throw new TypeError('one deadline for each record');
+    if (commits.length > 0) throw new TypeError('positions are not durable together with these decisions');
     const claims = records.length === 0 ? [] : await this.#claim(records, deadlinesMs);
     const unpublished = claims.flatMap((claim) => (claim?.published === false ? [claim.record] : []));
     await this.#publish(unpublished);
-    if (commits.length > 0) await this.#commit(commits);
     const told = new Set<string>();
     return claims.map((claim): RecordOutcome => {
       if (claim === undefined) return expired;
@@ -134,12 +156,18 @@ export class ClaimedStore implements DecisionStore {
     return cache.recordLabels(tenantId, labels);
   }
 
-  labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
-    return this.#options.cache.labelsOf(tenantId, paymentId);
+  /** @throws DecisionsUnavailable */
+  async labelsOf(tenantId: string, paymentId: string): Promise<readonly Label[]> {
+    try {
+      return await this.#options.cache.labelsOf(tenantId, paymentId);
+    } catch (error) {
+      throw new DecisionsUnavailable('labels are in the decision cache', { cause: error });
+    }
   }
 
   /** Resolves when nothing is on its way any more; the cache has heard of what it could. */
   async close(): Promise<void> {
+    await this.#reclaimer.settle();
     while (this.#background.size > 0) await Promise.allSettled(this.#background);
   }
 
@@ -152,9 +180,13 @@ export class ClaimedStore implements DecisionStore {
     const hurried = deadlinesMs.some((deadlineMs) => deadlineMs !== Number.POSITIVE_INFINITY);
     const budgetMs = hurried ? this.#waitedForMs : this.#unhurriedMs;
     const claimed = await this.#guard.run(() => this.#options.cache.claim(records, write), budgetMs);
-    if (!claimed.ok) return records.map((record, i) => this.#claimHere(record, write[i] === true));
+    if (!claimed.ok) {
+      const claims = records.map((record, i) => this.#claimHere(record, write[i] === true));
+      this.#reclaimer.start(false);
+      return claims;
+    }
     for (const claim of claimed.value) if (claim?.won === true) this.#recent.add(claim.record, false);
-    if (this.#recent.unclaimed > 0) this.#reclaim();
+    this.#reclaimer.start(true);
     return claimed.value;
   }
 
@@ -202,42 +234,6 @@ export class ClaimedStore implements DecisionStore {
     );
     for (const record of records) this.#publishing.set(keyOf(record), appended);
     return appended;
-  }
-
-  async #commit(commits: readonly Commit[]): Promise<void> {
-    try {
-      await this.#options.commit(commits);
-    } catch (error) {
-      this.#options.onFailure('commit', error);
-    }
-  }
-
-  /** Tells the cache, now that it answers again, what was claimed without it. */
-  #reclaim(): void {
-    if (this.#reclaiming) return;
-    this.#reclaiming = true;
-    const reclaimed = this.#reclaimAll()
-      .catch((error: unknown) => this.#options.onFailure('cache', error))
-      .finally(() => {
-        this.#reclaiming = false;
-      });
-    this.#inBackground(reclaimed);
-  }
-
-  async #reclaimAll(): Promise<void> {
-    const { cache } = this.#options;
-    for (;;) {
-      const claims = this.#recent.nextUnclaimed(reclaimRows);
-      if (claims.length === 0) return;
-      const records = claims.map(({ record }) => record);
-      const outcomes = await cache.claim(
-        records,
-        records.map(() => true),
-      );
-      this.#conflicts += outcomes.filter((outcome) => outcome?.won !== true).length;
-      await cache.markPublished(records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true));
-      this.#recent.claimed(records);
-    }
   }
 
   #inBackground(work: Promise<void>): void {

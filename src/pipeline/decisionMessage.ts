@@ -15,6 +15,8 @@ export class DecisionMessageError extends Error {
 export interface DecisionMessage {
   readonly record: DecisionRecord;
   readonly featureNames: readonly string[];
+  /** The whole message, parsed; only what `record` needs of it is checked. */
+  readonly document: unknown;
 }
 
 const closing = 0x7d;
@@ -65,15 +67,19 @@ function partsOf(bytes: Buffer): { readonly decision: Uint8Array; readonly payme
 }
 
 function parse(bytes: Buffer): Parsed {
-  let parsed: Parsed;
+  let parsed: Parsed | null;
   try {
-    parsed = JSON.parse(bytes.toString()) as Parsed;
+    parsed = JSON.parse(bytes.toString()) as Parsed | null;
   } catch (error) {
     throw new DecisionMessageError('the message is not JSON', { cause: error });
   }
+  if (typeof parsed !== 'object' || parsed === null) throw new DecisionMessageError('the message is no decision');
   const { tenantId, paymentId, releaseId, occurredAt, features } = parsed;
   const texts = [tenantId, paymentId, releaseId, occurredAt].every((text) => typeof text === 'string');
-  if (!texts || typeof features !== 'object') throw new DecisionMessageError('the message is no decision');
+  const cells = typeof features === 'object' && features !== null ? Object.values(features) : [null];
+  if (!texts || !cells.every((cell) => typeof cell === 'object' && cell !== null)) {
+    throw new DecisionMessageError('the message is no decision');
+  }
   return parsed;
 }
 
@@ -81,7 +87,8 @@ function parse(bytes: Buffer): Parsed {
 export function decodeDecisionMessage(value: Uint8Array): DecisionMessage {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
   const parts = partsOf(bytes);
-  const { tenantId, paymentId, releaseId, occurredAt, features } = parse(bytes);
+  const document = parse(bytes);
+  const { tenantId, paymentId, releaseId, occurredAt, features } = document;
   const cells = Object.values(features);
   const record: DecisionRecord = {
     tenantId,
@@ -92,5 +99,5 @@ export function decodeDecisionMessage(value: Uint8Array): DecisionMessage {
     features: Float64Array.from(cells, (cell) => cell.value ?? Number.NaN),
     bounds: Float64Array.from(cells, ({ bound }) => (bound === undefined ? 0 : (bound ?? Number.POSITIVE_INFINITY))),
   };
-  return { record, featureNames: Object.keys(features) };
+  return { record, featureNames: Object.keys(features), document };
 }

@@ -35,6 +35,9 @@ const sameLabel = (a: Label, b: Label): boolean =>
 export function createDecisionService(options: DecisionServiceOptions): DecisionService {
   const { pipeline, store, velocity, releaseOf } = options;
   const decoder = createPaymentDecoder();
+  /** Never "none" for what cannot be told now. */
+  const find = (tenantId: string, paymentIds: readonly string[]): ReturnType<DecisionStore['lookup']> =>
+    store.find === undefined ? store.lookup(tenantId, paymentIds) : store.find(tenantId, paymentIds);
   /** Labels one after another: what is marked in memory and what is written keep one order. */
   let labelTurn: Promise<unknown> = Promise.resolve();
 
@@ -46,7 +49,7 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
     marked: Marked[],
     batch: number,
   ): Promise<void> {
-    const records = await store.lookup(
+    const records = await find(
       tenantId,
       labels.map((label) => label.paymentId),
     );
@@ -102,7 +105,7 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
   }
 
   async function get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined> {
-    const [record] = await store.lookup(tenantId, [paymentId]);
+    const [record] = await find(tenantId, [paymentId]);
     if (record === undefined) return undefined;
     const [release, labels] = await Promise.all([releaseOf(record.releaseId), store.labelsOf(tenantId, paymentId)]);
     return viewDecision(record, release, labels);

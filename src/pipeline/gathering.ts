@@ -1,11 +1,11 @@
 /** What the sink over a partitioned log holds in memory, and its bound: one block's worth over all partitions. */
 import type { Message } from './ports.ts';
-import { blockBytesMax, blockRowsMax, type SinkEntry } from './sinkBlock.ts';
+import { blockBytesMax, blockRowsMax, type NamedEntry } from './sinkBlock.ts';
 
 export interface Gathered {
   readonly message: Message;
   /** Undefined: unreadable. */
-  readonly entry: SinkEntry | undefined;
+  readonly entry: NamedEntry | undefined;
   readonly bytes: number;
 }
 

@@ -1,67 +1,63 @@
-/** Deadline, breaker and bulkhead around one stage of the pipeline (cockatiel). */
-import {
-  bulkhead,
-  circuitBreaker,
-  ConsecutiveBreaker,
-  handleAll,
-  isBrokenCircuitError,
-  isBulkheadRejectedError,
-  isTaskCancelledError,
-  timeout,
-  TimeoutStrategy,
-  wrap,
-} from 'cockatiel';
+/** Deadline, breaker and bulkhead around one stage of the pipeline. */
+import { bulkhead, isBulkheadRejectedError, isTaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
+import { Breaker } from './breaker.ts';
 
 export type StageFailure = 'timeout' | 'open' | 'full' | 'failed';
 export type StageResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: StageFailure };
 
-/** Failures in a row that open the breaker. */
-const failuresToOpen = 5;
-/** How long an open breaker waits before it lets one call through. */
-const halfOpenAfterMs = 1000;
-
 export interface StageGuard {
   readonly name: string;
+  /** `down`: it has failed so often that it is not even asked now. */
   readonly state: () => 'up' | 'down';
   /** Runs `work`; never throws. A result after `budgetMs` is dropped and counts as a failure. */
   run<T>(work: () => Promise<T>, budgetMs: number): Promise<StageResult<T>>;
 }
 
+/** The stage was not asked: it has failed too often. */
+class BreakerOpen extends Error {
+  override readonly name = 'BreakerOpen';
+}
+
 function failureOf(error: unknown): StageFailure {
   if (isTaskCancelledError(error)) return 'timeout';
-  if (isBrokenCircuitError(error)) return 'open';
+  if (error instanceof BreakerOpen) return 'open';
   if (isBulkheadRejectedError(error)) return 'full';
   return 'failed';
 }
 
-/** @param concurrencyMax calls in the stage at one time; more are refused at once, not queued. */
+/**
+ * @param concurrencyMax calls in the stage at one time; more are refused at once, not queued.
+ * @param nowMs a clock that is never set
+ */
 export function createStageGuard(
   name: string,
   concurrencyMax: number,
   onFailure: (stage: string, failure: StageFailure, error: unknown) => void,
+  nowMs?: () => number,
 ): StageGuard {
-  const breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: halfOpenAfterMs,
-    breaker: new ConsecutiveBreaker(failuresToOpen),
-  });
-  const limits = wrap(bulkhead(concurrencyMax, 0), breaker);
-  let open = false;
-  breaker.onBreak(() => {
-    open = true;
-  });
-  breaker.onReset(() => {
-    open = false;
-  });
+  const breaker = new Breaker(nowMs);
+  const places = bulkhead(concurrencyMax, 0);
+
+  async function tried<T>(work: () => Promise<T>, budgetMs: number): Promise<T> {
+    if (!breaker.admits()) throw new BreakerOpen(`${name} has failed too often`);
+    try {
+      const value = await timeout(Math.max(1, budgetMs), TimeoutStrategy.Aggressive).execute(work);
+      breaker.succeeded();
+      return value;
+    } catch (error) {
+      breaker.failed();
+      throw error;
+    }
+  }
+
   return {
     name,
-    state: () => (open ? 'down' : 'up'),
+    state: () => (breaker.refuses ? 'down' : 'up'),
     async run(work, budgetMs) {
       try {
-        const deadline = timeout(Math.max(1, budgetMs), TimeoutStrategy.Aggressive);
-        const value = await limits.execute(() => deadline.execute(work));
-        return { ok: true, value };
+        return { ok: true, value: await places.execute(() => tried(work, budgetMs)) };
       } catch (error) {
         const failure = failureOf(error);
         onFailure(name, failure, error);

@@ -6,8 +6,9 @@ import { decodeLabel } from '../domain/decodeLabel.ts';
 import type { Label } from '../domain/label.ts';
 import { isRefusal } from '../domain/refusal.ts';
 import type { Clock } from './clock.ts';
+import { ConsumerLoop } from './consumerLoop.ts';
 import { deadLetterMessage } from './deadletter.ts';
-import { LogUnavailable, SubscriptionDead } from './logErrors.ts';
+import { LogUnavailable, type SubscriptionDead } from './logErrors.ts';
 import type { EventLog, Message, Subscription } from './ports.ts';
 import { topics } from './ports.ts';
 import type { DecisionService } from './service.ts';
@@ -33,45 +34,38 @@ export interface LabelConsumerOptions {
 
 export class LabelConsumer {
   readonly #options: LabelConsumerOptions;
-  #stopping = false;
-  #wake: () => void = () => {};
-  #subscription: Subscription | undefined;
-  #loop: Promise<void> | undefined;
+  readonly #loop: ConsumerLoop;
 
   constructor(options: LabelConsumerOptions) {
     this.#options = options;
+    this.#loop = new ConsumerLoop({
+      subscribe: () => options.log.subscribe(labelGroup, topics.labels),
+      work: (subscription) => this.#round(subscription),
+      retryPauseMs,
+      onFailure: options.onFailure,
+      onDead: options.onDead,
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake();
-    await this.#loop;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        this.#subscription ??= await this.#options.log.subscribe(labelGroup, topics.labels);
-        await this.#step(this.#subscription);
-      } catch (error) {
-        if (error instanceof SubscriptionDead) {
-          this.#options.onDead(error);
-          break;
-        }
-        this.#options.onFailure(error);
-        await this.#subscription?.rewind().catch(() => {});
-        await this.#pause();
-      }
+  async #round(subscription: Subscription): Promise<void> {
+    try {
+      await this.#step(subscription);
+    } catch (error) {
+      await subscription.rewind().catch(() => {});
+      throw error;
     }
-    await this.#subscription?.close().catch(() => {});
   }
 
   async #step(subscription: Subscription): Promise<void> {
-    const messages = await this.#poll(subscription);
+    const messages = await this.#loop.polled(subscription.poll(pollMessagesMax, idleWaitMs));
     const last = messages.at(-1);
     if (last === undefined) return;
     const refused: { readonly message: Message; readonly code: string }[] = [];
@@ -106,22 +100,5 @@ export class LabelConsumer {
       letters.map(({ message, code }) => deadLetterMessage(topics.labels, message, code, at)),
     );
     for (const { code } of letters) onDeadLetter(code);
-  }
-
-  #poll(subscription: Subscription): Promise<readonly Message[]> {
-    return new Promise((resolve, reject) => {
-      this.#wake = () => resolve([]);
-      subscription.poll(pollMessagesMax, idleWaitMs).then(resolve, reject);
-    });
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, retryPauseMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

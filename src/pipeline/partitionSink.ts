@@ -15,7 +15,7 @@ import { createHash } from 'node:crypto';
 import { type Gathered, Gathering } from './gathering.ts';
 import type { AnalyticsBlock, Commit, Message, Topic } from './ports.ts';
 import type { SinkStep } from './sink.ts';
-import { blockOf, entryBytes, type FeatureNamesOf, type SinkEntry } from './sinkBlock.ts';
+import { blockOf, entryBytes, type NamedEntry } from './sinkBlock.ts';
 
 /** Of `EventLog.subscribe`'s Subscription, what the sink uses. */
 export interface SinkSubscription {
@@ -51,9 +51,8 @@ export interface PartitionSinkOptions {
   readonly group: string;
   readonly subscription: SinkSubscription;
   readonly store: PartitionStore;
-  readonly featureNamesOf: FeatureNamesOf;
   /** Undefined for a message that is no decision or label; it is passed by after `onUnreadable`. */
-  readonly decode: (message: Message) => SinkEntry | undefined;
+  readonly decode: (message: Message) => NamedEntry | undefined;
   /** Keeps what could not be read (the dead letter topic); its offset is committed when this resolves. */
   readonly onUnreadable: (message: Message) => Promise<void>;
 }
@@ -77,22 +76,25 @@ interface Pending {
   tried: boolean;
 }
 
-function keyOf(entry: SinkEntry): string {
+function keyOf(entry: NamedEntry): string {
   if (entry.kind === 'decision') return `${entry.record.tenantId}\u0000${entry.record.paymentId}`;
   const { tenantId, paymentId, label, source, labelledAtMs } = entry.label;
   return [tenantId, paymentId, label, source, labelledAtMs].join('\u0000');
 }
 
 /** Each decision and label once, the first: what is appended again has the same content. */
-function distinct(gathered: readonly Gathered[]): readonly SinkEntry[] {
-  const entries = new Map<string, SinkEntry>();
+function distinct(gathered: readonly Gathered[]): readonly NamedEntry[] {
+  const entries = new Map<string, NamedEntry>();
   for (const { entry } of gathered) {
     if (entry !== undefined && !entries.has(keyOf(entry))) entries.set(keyOf(entry), entry);
   }
   return [...entries.values()];
 }
 
-function tokenOf({ topic, partition, firstOffset, lastOffset }: PartitionRange, entries: readonly SinkEntry[]): string {
+function tokenOf(
+  { topic, partition, firstOffset, lastOffset }: PartitionRange,
+  entries: readonly NamedEntry[],
+): string {
   const hash = createHash('sha256');
   for (const entry of entries) {
     hash.update(keyOf(entry)).update('\u0000');
@@ -164,7 +166,7 @@ export function createPartitionSink(options: PartitionSinkOptions): PartitionSin
   async function insert({ range, gathered, tried }: Pending): Promise<void> {
     const entries = distinct(gathered);
     if (entries.length === 0) return;
-    const block = blockOf(entries, tokenOf(range, entries), options.featureNamesOf);
+    const block = blockOf(entries, tokenOf(range, entries));
     await (tried ? store.insertAbsent(block) : store.insertNew(block));
   }
 

@@ -101,8 +101,13 @@ export interface RecordOutcome {
 
 /** The durable decisions, found by payment id: deduplication before the work, first-writer-wins after it. */
 export interface DecisionStore {
-  /** The recorded decision of each id, in order; undefined where there is none. */
+  /** The recorded decision of each id, in order; undefined where there is none, as far as can be told in time. */
   lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]>;
+  /**
+   * As `lookup`, for whom "none" must be true. Rejects with DecisionsUnavailable where that cannot be told now. Absent:
+   * `lookup` itself knows every decision.
+   */
+  find?(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]>;
   /**
    * Durably records the decisions (in the decisions topic too) and the consumer's progress, all in one step.
    * `deadlinesMs[i]` (performance.now() clock, Infinity for none): past it a row is not written.

@@ -67,14 +67,13 @@ export class RecentClaims {
     return next;
   }
 
-  /** The cache has them now. */
-  claimed(records: readonly DecisionRecord[]): void {
-    for (const { tenantId, paymentId } of records) {
-      const recent = this.#recent.get(keyOf(tenantId, paymentId));
-      if (recent?.unclaimed !== true) continue;
-      recent.unclaimed = false;
-      this.#unclaimed--;
-    }
+  /** The cache has it now. @returns whether that is news */
+  claimed({ tenantId, paymentId }: DecisionRecord): boolean {
+    const recent = this.#recent.get(keyOf(tenantId, paymentId));
+    if (recent?.unclaimed !== true) return false;
+    recent.unclaimed = false;
+    this.#unclaimed--;
+    return true;
   }
 
   #forget(key: string): void {

@@ -37,6 +37,7 @@ export interface DependencyState {
 export interface DecisionService {
   /** `body` is one payment's JSON; `receivedAtMs` and `deadlineMs` bound the answer (performance.now() clock). */
   decide(tenantId: string, body: Uint8Array, receivedAtMs: number, deadlineMs: number): Promise<DecideResult>;
+  /** Rejects with DecisionsUnavailable when it cannot be told whether there is one. */
   get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined>;
   /** `unknown`: no such payment. `unavailable`: it could not be made durable, nothing changed. */
   label(

@@ -17,6 +17,7 @@ import {
   type BlockStore,
   entryBytes,
   type FeatureNamesOf,
+  named,
   type SinkEntry,
 } from './sinkBlock.ts';
 
@@ -149,7 +150,7 @@ export function createSink(dependencies: SinkDependencies): Sink {
         return { rows: 0, full: false };
       }
       const range = pending ?? { fromSeq: first.seq, toSeq: last.seq };
-      const block = blockOf(entries, tokenOf(range, entries), dependencies.featureNamesOf);
+      const block = blockOf(named(entries, dependencies.featureNamesOf), tokenOf(range, entries));
       if (pending === undefined) positions.begin(range);
       pending = range;
       await store[modeOf(range, retry)](block);

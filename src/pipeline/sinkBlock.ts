@@ -2,9 +2,13 @@
 import type { Label } from '../domain/label.ts';
 import type { AnalyticsBlock, AnalyticsRow, DecisionRecord } from './ports.ts';
 
-export type SinkEntry =
-  | { readonly kind: 'decision'; readonly record: DecisionRecord }
-  | { readonly kind: 'label'; readonly label: Label & { readonly tenantId: string } };
+interface LabelEntry {
+  readonly kind: 'label';
+  readonly label: Label & { readonly tenantId: string };
+}
+export type SinkEntry = { readonly kind: 'decision'; readonly record: DecisionRecord } | LabelEntry;
+/** A decision together with the names of its features. */
+export type NamedEntry = ({ readonly kind: 'decision' } & AnalyticsRow) | LabelEntry;
 
 /** Feature names of a release in the order of its records; undefined when the release is not known. */
 export type FeatureNamesOf = (releaseId: string) => readonly string[] | undefined;
@@ -40,17 +44,22 @@ class ReleaseUnknown extends Error {
 }
 
 /** @throws ReleaseUnknown */
-export function blockOf(entries: readonly SinkEntry[], token: string, featureNamesOf: FeatureNamesOf): AnalyticsBlock {
+export function named(entries: readonly SinkEntry[], featureNamesOf: FeatureNamesOf): readonly NamedEntry[] {
+  return entries.map((entry) => {
+    if (entry.kind === 'label') return entry;
+    const { record } = entry;
+    const featureNames = featureNamesOf(record.releaseId);
+    if (featureNames === undefined) throw new ReleaseUnknown(record.releaseId);
+    return { kind: 'decision', record, featureNames };
+  });
+}
+
+export function blockOf(entries: readonly NamedEntry[], token: string): AnalyticsBlock {
   const rows: AnalyticsRow[] = [];
-  const labels: (Label & { readonly tenantId: string })[] = [];
+  const labels: LabelEntry['label'][] = [];
   for (const entry of entries) {
-    if (entry.kind === 'label') {
-      labels.push(entry.label);
-      continue;
-    }
-    const featureNames = featureNamesOf(entry.record.releaseId);
-    if (featureNames === undefined) throw new ReleaseUnknown(entry.record.releaseId);
-    rows.push({ record: entry.record, featureNames });
+    if (entry.kind === 'label') labels.push(entry.label);
+    else rows.push({ record: entry.record, featureNames: entry.featureNames });
   }
   return { token, rows, labels };
 }

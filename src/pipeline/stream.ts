@@ -3,10 +3,11 @@ import { Payment } from '../domain/payment.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { bounds } from './bounds.ts';
 import type { Clock } from './clock.ts';
+import { ConsumerLoop } from './consumerLoop.ts';
 import { deadLetterMessage } from './deadletter.ts';
 import { InStepReader } from './inStep.ts';
 import { Item } from './item.ts';
-import { SubscriptionDead } from './logErrors.ts';
+import type { SubscriptionDead } from './logErrors.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Commit, DecisionStore, EventLog, Message, StepMarks, Subscription } from './ports.ts';
 import { topics } from './ports.ts';
@@ -53,74 +54,49 @@ export class StreamConsumer {
   /** By partition, for messages that tell no time. */
   readonly #lastTimeMs = new Map<number, number>();
   #failed: { readonly error: unknown } | undefined;
-  #stopping = false;
-  /** Ends the wait that the loop is in. */
-  #wake: () => void = () => {};
-  #subscription: Subscription | undefined;
   #reader: InStepReader<Entry> | undefined;
-  #loop: Promise<void> | undefined;
+  readonly #loop: ConsumerLoop;
 
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#atomic = options.log.atomicWith === options.store;
+    this.#loop = new ConsumerLoop({
+      subscribe: () => options.log.subscribe(streamGroup, topics.payments),
+      work: (subscription) => this.#read(subscription),
+      retryPauseMs,
+      onFailure: options.onFailure,
+      onDead: options.onDead,
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Finishes what is in flight and leaves the group. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake();
-    await this.#loop;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Messages not yet decided; 0 while the log has not been reached. */
-  async lag(): Promise<number> {
-    return (await this.#subscription?.lag()) ?? 0;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        await this.#read();
-      } catch (error) {
-        if (error instanceof SubscriptionDead) {
-          this.#options.onDead(error);
-          break;
-        }
-        this.#options.onFailure(error);
-        await this.#pause();
-      }
-    }
-    // Its positions are durable or nobody's: leaving can fail without harm.
-    await this.#subscription?.close().catch((error: unknown) => this.#options.onFailure(error));
+  lag(): Promise<number> {
+    return this.#loop.lag();
   }
 
   /** Reads ahead while earlier batches become durable, until a batch fails or the stream is stopped; then nothing is in flight. */
-  async #read(): Promise<void> {
-    const { log, clock, marks } = this.#options;
-    const subscription = (this.#subscription ??= await log.subscribe(streamGroup, topics.payments));
+  async #read(subscription: Subscription): Promise<void> {
+    const { clock, marks } = this.#options;
     const entryOf = (message: Message): Entry => this.#entryOf(message);
     const reader = (this.#reader ??= new InStepReader({ subscription, clock, marks, entryOf }));
     try {
-      while (!this.#stopping && this.#failed === undefined) {
-        const entries = await this.#poll(reader);
+      while (!this.#loop.stopping && this.#failed === undefined) {
+        const entries = await this.#loop.polled(reader.next(bounds.pollMessagesMax, idleWaitMs));
         if (entries.length > 0) await this.#take(subscription, entries);
       }
     } finally {
       await Promise.allSettled(this.#running);
       await this.#forgetFailure(subscription, reader);
     }
-  }
-
-  /** What a poll brings after the stop belongs to the next start. */
-  #poll(reader: InStepReader<Entry>): Promise<readonly Entry[]> {
-    return new Promise((resolve, reject) => {
-      this.#wake = () => resolve([]);
-      reader.next(bounds.pollMessagesMax, idleWaitMs).then(resolve, reject);
-    });
   }
 
   #entryOf(message: Message): Entry {
@@ -130,16 +106,6 @@ export class StreamConsumer {
     const timeMs = decoded instanceof Payment ? decoded.occurredAtMs : known;
     this.#lastTimeMs.set(partition, timeMs);
     return { partition, timeMs, message, decoded };
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, retryPauseMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   async #forgetFailure(subscription: Subscription, reader: InStepReader<Entry>): Promise<void> {

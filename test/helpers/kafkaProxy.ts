@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { DelayedLine } from './delayedLine.ts';
 
 /** What becomes of a message: lost without a trace, or cut in its middle together with the connection. */
 export type Fate = 'pass' | 'drop' | 'cut';
@@ -28,6 +29,8 @@ export class KafkaProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   target = '';
+  /** Every reply comes so much later. */
+  delayMs = 0;
   /** Asked for each request and each reply; `apiKey` tells what it is. */
   onRequest: (apiKey: number) => Fate = () => 'pass';
   onReply: (apiKey: number) => Fate = () => 'pass';
@@ -57,6 +60,7 @@ export class KafkaProxy {
     const kinds = new Map<number, number>();
     const requests = new Frames();
     const replies = new Frames();
+    const late = new DelayedLine();
     const cut = (): void => {
       client.destroy();
       broker.destroy();
@@ -82,7 +86,8 @@ export class KafkaProxy {
         const correlation = frame.readInt32BE(sizeBytes);
         const apiKey = kinds.get(correlation) ?? -1;
         kinds.delete(correlation);
-        pass(frame, this.onReply(apiKey), client, cut);
+        const fate = this.onReply(apiKey);
+        late.pass(this.delayMs, () => pass(frame, fate, client, cut));
       }
     });
   }

@@ -66,7 +66,6 @@ export function claimedOptions(topics: MemoryTopics): Omit<ClaimedStoreOptions, 
   return {
     append: (records) => topics.appendDecisions(records),
     appendLabels: () => Promise.resolve(),
-    commit: () => Promise.resolve(),
     onAdopted: () => {},
     onFailure: () => {},
     waitedForMs: patientMs,

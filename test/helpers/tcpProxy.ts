@@ -1,6 +1,7 @@
 /** A TCP proxy that loses, cuts and delays what the server answers; requests always pass. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { DelayedLine } from './delayedLine.ts';
 
 export interface TcpProxy {
   readonly port: number;
@@ -27,7 +28,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let delayMs = 0;
   let onLost = (): void => {};
 
-  function reply(client: Socket, data: Buffer): void {
+  function reply(client: Socket, data: Buffer, line: DelayedLine): void {
     if (dropping) {
       onLost();
       return;
@@ -38,8 +39,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       onLost();
       return;
     }
-    if (delayMs === 0) client.write(data);
-    else setTimeout(() => client.writable && client.write(data), delayMs);
+    line.pass(delayMs, () => client.writable && client.write(data));
   }
 
   const server = createServer((client) => {
@@ -53,7 +53,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
     client.on('data', (data) => upstream.write(data));
-    upstream.on('data', (data) => reply(client, data));
+    const line = new DelayedLine();
+    upstream.on('data', (data) => reply(client, data, line));
   });
   server.listen(0, host);
   await once(server, 'listening');

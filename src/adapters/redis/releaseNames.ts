@@ -5,6 +5,8 @@ import { RedisUnavailable } from './errors.ts';
 const keyOf = (releaseId: string): string => `r:${releaseId}`;
 /** Releases are few and immutable; what was looked up once is kept. */
 const knownMax = 256;
+/** Pause before a Redis that refused to write is asked again. */
+const retryMs = 1_000;
 
 export class RedisReleaseNames {
   readonly #connection: RedisConnection;
@@ -14,10 +16,32 @@ export class RedisReleaseNames {
     this.#connection = connection;
   }
 
-  /** Tells everyone the names of a release. @throws RedisUnavailable */
-  async publish(releaseId: string, names: readonly string[]): Promise<void> {
+  /**
+   * Tells everyone the names of a release, as soon as Redis takes them and again whenever it was away: it may have come back
+   * empty. Never throws. @returns stops that
+   */
+  announce(releaseId: string, names: readonly string[], onFailure: (error: unknown) => void): () => void {
     this.#known.set(releaseId, names);
-    await this.#connection.call('SET', [keyOf(releaseId), JSON.stringify(names)]);
+    let timer: NodeJS.Timeout | undefined;
+    let stopped = false;
+    const attempt = (): void => {
+      clearTimeout(timer);
+      this.#connection.call('SET', [keyOf(releaseId), JSON.stringify(names)]).catch((error: unknown) => {
+        if (stopped) return;
+        onFailure(error);
+        timer = setTimeout(attempt, retryMs);
+      });
+    };
+    const stopListening = this.#connection.onChange((ready) => {
+      if (ready) attempt();
+      else clearTimeout(timer);
+    });
+    if (this.#connection.ready) attempt();
+    return () => {
+      stopped = true;
+      stopListening();
+      clearTimeout(timer);
+    };
   }
 
   /** @throws RedisUnavailable when they cannot be found now */

@@ -145,7 +145,11 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
         tags: ['decisions'],
         summary: 'A recorded decision with its features and explanation',
         params: Type.Object({ paymentId: Type.String() }),
-        response: responses('RecordedDecision', 'The decision.', ['decision_not_found', 'uri_too_long']),
+        response: responses('RecordedDecision', 'The decision.', [
+          'decision_not_found',
+          'uri_too_long',
+          'decisions_unavailable',
+        ]),
       },
     },
     async (request) => {

@@ -2,17 +2,21 @@
 import { createPaymentDecoder } from '../../domain/decode.ts';
 import type { Label } from '../../domain/label.ts';
 import { Payment } from '../../domain/payment.ts';
-import type { Decider } from './decider.ts';
+import type { DecisionCache, DecisionStore, VelocityStore } from '../../pipeline/ports.ts';
 
 type Outcome = 'recorded' | 'unknown';
 
-export function createLabelApplier(
-  { store, cache, velocity }: Pick<Decider, 'store' | 'cache' | 'velocity'>,
-  tenantId: string,
-) {
+export interface LabelTools {
+  readonly store: Required<Pick<DecisionStore, 'find'>>;
+  readonly cache: Pick<DecisionCache, 'recordLabels'>;
+  readonly velocity: Pick<VelocityStore, 'markLabel'>;
+}
+
+/** @returns a function that rejects, with nothing lost, where Redis is away: the labels come again */
+export function createLabelApplier({ store, cache, velocity }: LabelTools, tenantId: string) {
   const decoder = createPaymentDecoder();
   return async (labels: readonly Label[]): Promise<readonly Outcome[]> => {
-    const records = await store.lookup(
+    const records = await store.find(
       tenantId,
       labels.map(({ paymentId }) => paymentId),
     );
@@ -22,7 +26,7 @@ export function createLabelApplier(
       const record = records[i];
       const payment = record === undefined ? undefined : decoder.decode(record.payment, Number.POSITIVE_INFINITY);
       if (payment instanceof Payment) {
-        await velocity.markLabel(tenantId, payment, label.label === 'fraud');
+        await velocity.markLabel(tenantId, payment, label.label === 'fraud', 0);
         known.push(label);
         outcomes.push('recorded');
       } else outcomes.push('unknown');

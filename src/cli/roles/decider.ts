@@ -2,8 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { KafkaEventLog } from '../../adapters/kafka/eventLog.ts';
-import { connectionOf } from '../../adapters/kafka/settings.ts';
+import type { KafkaEventLog } from '../../adapters/kafka/eventLog.ts';
 import { connectRedis, type RedisConnection } from '../../adapters/redis/connection.ts';
 import { RedisDecisionCache } from '../../adapters/redis/decisionCache.ts';
 import { RedisReleaseNames } from '../../adapters/redis/releaseNames.ts';
@@ -24,6 +23,7 @@ import type { DecisionService } from '../../pipeline/service.ts';
 import { Spool } from '../../pipeline/spool.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import { ReleaseStore } from '../../releases/store.ts';
+import { openKafka } from '../openKafka.ts';
 import { warmUp } from '../up/warmUp.ts';
 import { deciderDependencies, registerDeciderGauges } from './deciderState.ts';
 import type { RoleEnvironment } from './environment.ts';
@@ -56,15 +56,6 @@ export interface Decider {
   close(): Promise<void>;
 }
 
-function openKafka({ environment, logger }: DeciderOptions): KafkaEventLog {
-  return new KafkaEventLog({
-    connection: connectionOf(environment.kafka),
-    onLog: (severity, message, fields) => logger[severity]({ kafka: fields }, message),
-    onOffsetOutOfRange: (topic, partition, from, to) =>
-      logger.error({ topic, partition, from, to }, 'messages were deleted before they were read'),
-  });
-}
-
 /** Decisions of any release as their topic carries them. */
 function messagesOf(names: RedisReleaseNames, records: readonly DecisionRecord[]) {
   return Promise.all(
@@ -75,38 +66,11 @@ function messagesOf(names: RedisReleaseNames, records: readonly DecisionRecord[]
   );
 }
 
-export async function openDecider(options: DeciderOptions): Promise<Decider> {
-  const { environment, logger } = options;
-  const { dataDir } = environment;
-  mkdirSync(dataDir, { recursive: true });
-  const lock = await awaitDirectory(dataDir);
-  const releases = new ReleaseStore(dataDir);
-  const release = await releases.add(options.bundle);
-  warmUp(release, systemClock.nowMs());
-  const log = openKafka(options);
-  const redis = connectRedis({
-    ...environment.redis,
-    commandTimeoutMs: options.redisMs,
-    onError: (error) => logger.warn({ err: error }, 'Redis'),
-  });
-  const names = new RedisReleaseNames(redis);
-  if (await redis.whenReady(redisReadyMs)) await names.publish(release.id, release.features.names);
-  else logger.error('Redis does not answer: payments are decided without velocity until it does');
-  redis.onChange((ready) => {
-    // It may have come back empty.
-    if (ready) names.publish(release.id, release.features.names).catch(() => {});
-  });
+type StoreParts = Pick<Decider, 'log' | 'cache' | 'spool' | 'velocity'> & { readonly names: RedisReleaseNames };
 
-  const velocity = new RedisVelocityStore({ program: release.features, connection: redis });
-  const cache = new RedisDecisionCache({ connection: redis });
-  const spool = new Spool({
-    file: openSpoolFile(dataDir),
-    append: (messages) => log.append(topics.decisions, messages),
-    onFailure: (error) => logger.warn({ err: error }, 'decisions are spooled'),
-    afterMs: options.spoolAfterMs,
-  });
+function createStore({ log, cache, spool, velocity, names }: StoreParts, { logger, redisMs }: DeciderOptions) {
   const decoder = createPaymentDecoder();
-  const store = new ClaimedStore({
+  return new ClaimedStore({
     cache,
     append: async (records) => spool.append(await messagesOf(names, records)),
     appendLabels: (_tenantId, labels) =>
@@ -114,8 +78,6 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
         topics.labels,
         labels.map((label) => ({ key: label.paymentId, value: Buffer.from(JSON.stringify(labelToJson(label))) })),
       ),
-    // The stream commits its positions itself, after the decisions.
-    commit: () => Promise.resolve(),
     onAdopted(records) {
       for (const record of records) {
         const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
@@ -123,9 +85,54 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
       }
     },
     onFailure: (step, error) => logger.warn({ step, err: error }, 'the store of decisions goes on without it'),
-    waitedForMs: options.redisMs,
-    unhurriedMs: 2 * options.redisMs,
+    waitedForMs: redisMs,
+    unhurriedMs: 2 * redisMs,
   });
+}
+
+/** @throws with everything closed again that was opened */
+export async function openDecider(options: DeciderOptions): Promise<Decider> {
+  const { environment, bundle, logger, redisMs, spoolAfterMs } = options;
+  const { dataDir } = environment;
+  // Closed in the opposite order of how they were opened.
+  await using opened = new AsyncDisposableStack();
+  mkdirSync(dataDir, { recursive: true });
+  const lock = await awaitDirectory(dataDir);
+  opened.defer(() => lock.release());
+  const releases = new ReleaseStore(dataDir);
+  const release = await releases.add(bundle);
+  warmUp(release, systemClock.nowMs());
+  const log = openKafka(environment.kafka, logger);
+  opened.defer(() => log.close());
+  const spool = new Spool({
+    file: openSpoolFile(dataDir),
+    append: (messages) => log.append(topics.decisions, messages),
+    onFailure: (error) => logger.warn({ err: error }, 'decisions are spooled'),
+    afterMs: spoolAfterMs,
+  });
+  opened.defer(() => spool.close());
+  const redis = connectRedis({
+    ...environment.redis,
+    commandTimeoutMs: redisMs,
+    onError: (error) => logger.warn({ err: error }, 'Redis'),
+  });
+  opened.defer(() => redis.close());
+  if (!(await redis.whenReady(redisReadyMs))) {
+    logger.error('Redis does not answer: payments are decided without velocity until it does');
+  }
+  const names = new RedisReleaseNames(redis);
+  opened.defer(
+    names.announce(release.id, release.features.names, (error) =>
+      logger.warn({ err: error }, 'Redis does not take the names of the features'),
+    ),
+  );
+  const velocity = new RedisVelocityStore({ program: release.features, connection: redis });
+  opened.defer(async () => {
+    await velocity.close();
+  });
+  const cache = new RedisDecisionCache({ connection: redis });
+  const store = createStore({ log, cache, spool, velocity, names }, options);
+  opened.defer(() => store.close());
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
   const pipeline = new Pipeline({
@@ -140,6 +147,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
       logger.warn({ stage, failure, err: error }, 'a stage failed');
     },
   });
+  opened.defer(() => pipeline.close());
   const parts = { log, redis, velocity, store, spool, pipeline };
   const service = createDecisionService({
     pipeline,
@@ -150,20 +158,6 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
     onFailure: (error) => logger.warn({ err: error }, 'labels were not recorded'),
   });
   registerDeciderGauges(registry, parts);
-  return {
-    ...parts,
-    cache,
-    service,
-    metrics,
-    registry,
-    async close() {
-      await pipeline.close();
-      await store.close();
-      await spool.close();
-      await velocity.close();
-      await redis.close();
-      await log.close();
-      lock.release();
-    },
-  };
+  const open = opened.move();
+  return { ...parts, cache, service, metrics, registry, close: () => open.disposeAsync() };
 }

@@ -3,10 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
 import type { ClickHouseStore } from '../../adapters/clickhouse/store.ts';
-import { decodeLabel } from '../../domain/decodeLabel.ts';
-import { isRefusal } from '../../domain/refusal.ts';
 import { deadLetterMessage } from '../../pipeline/deadletter.ts';
-import { decodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
 import { SubscriptionDead } from '../../pipeline/logErrors.ts';
 import { registerGauge } from '../../pipeline/metrics.ts';
 import { createPartitionSink } from '../../pipeline/partitionSink.ts';
@@ -14,14 +11,12 @@ import type { EventLog, Message, Subscription, Topic } from '../../pipeline/port
 import { topics } from '../../pipeline/ports.ts';
 import type { DependencyState } from '../../pipeline/service.ts';
 import { runSink } from '../../pipeline/sink.ts';
-import type { SinkEntry } from '../../pipeline/sinkBlock.ts';
+import { createDecisionDecoder, decodeLabelOf } from './sinkEntries.ts';
 
 const groups = { [topics.decisions]: 'holdfast-sink-decisions', [topics.labels]: 'holdfast-sink-labels' } as const;
 type SinkTopic = keyof typeof groups;
 const tenantId = 'default';
 const retryPauseMs = 1_000;
-/** Releases whose feature names are remembered. */
-const releasesMax = 1024;
 
 export interface SinksOptions {
   readonly log: EventLog;
@@ -37,33 +32,10 @@ export interface Sinks {
   stop(): Promise<void>;
 }
 
-/** Messages as entries; feature names come with the messages themselves. */
-class Decoder {
-  readonly #names = new Map<string, readonly string[]>();
-
-  namesOf = (releaseId: string): readonly string[] | undefined => this.#names.get(releaseId);
-
-  decision = (message: Message): SinkEntry | undefined => {
-    try {
-      const { record, featureNames } = decodeDecisionMessage(message.value);
-      if (this.#names.size >= releasesMax) this.#names.clear();
-      this.#names.set(record.releaseId, featureNames);
-      return { kind: 'decision', record };
-    } catch {
-      return undefined;
-    }
-  };
-
-  label = (message: Message): SinkEntry | undefined => {
-    const label = decodeLabel(message.value, Date.now());
-    return isRefusal(label) ? undefined : { kind: 'label', label: { ...label, tenantId } };
-  };
-}
-
 export function startSinks(options: SinksOptions): Sinks {
   const { log, store, registry, logger } = options;
   const stopping = new AbortController();
-  const decoder = new Decoder();
+  const decode = { [topics.decisions]: createDecisionDecoder(), [topics.labels]: decodeLabelOf(tenantId) };
   const failures = new Map<SinkTopic | 'schema', string>();
   collectDefaultMetrics({ register: registry });
 
@@ -79,8 +51,7 @@ export function startSinks(options: SinksOptions): Sinks {
       group: groups[topic],
       subscription,
       store,
-      featureNamesOf: decoder.namesOf,
-      decode: topic === topics.decisions ? decoder.decision : decoder.label,
+      decode: decode[topic],
       onUnreadable: (message) => onUnreadable(topic, message),
     });
     let rows = 0;

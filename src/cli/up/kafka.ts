@@ -1,7 +1,5 @@
 /** `up` with Kafka: payments and labels come from its topics as well, and the journal's decisions go to its topic. */
 import type { Logger } from 'pino';
-import { KafkaEventLog } from '../../adapters/kafka/eventLog.ts';
-import { connectionOf } from '../../adapters/kafka/settings.ts';
 import type { KafkaSettings } from '../../config/kafka.ts';
 import { systemClock } from '../../pipeline/clock.ts';
 import { decodeRecord } from '../../pipeline/codec.ts';
@@ -14,6 +12,7 @@ import type { DecisionStore, EventLog } from '../../pipeline/ports.ts';
 import { topics } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
 import { StreamConsumer } from '../../pipeline/stream.ts';
+import { openKafka } from '../openKafka.ts';
 
 export interface KafkaSideOptions {
   readonly settings: KafkaSettings;
@@ -39,12 +38,7 @@ export interface KafkaSide {
 
 export function startKafkaSide(options: KafkaSideOptions): KafkaSide {
   const { settings, journal, store, pipeline, service, metrics, logger, tenantId, onDead } = options;
-  const log = new KafkaEventLog({
-    connection: connectionOf(settings),
-    onLog: (severity, message, fields) => logger[severity]({ kafka: fields }, message),
-    onOffsetOutOfRange: (topic, partition, from, to) =>
-      logger.error({ topic, partition, from, to }, 'messages were deleted before they were read'),
-  });
+  const log = openKafka(settings, logger);
   const shared = { log, clock: systemClock, onDeadLetter: (code: string) => metrics.deadLetter(code), onDead };
   const payments = new StreamConsumer({
     ...shared,

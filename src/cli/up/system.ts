@@ -1,9 +1,11 @@
 /** The embedded system: one process tree over one data directory. The only place that picks the embedded adapters. */
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { startAnalyticsChild } from '../../adapters/clickhouse/childClient.ts';
 import type { AnalyticsChild } from '../../adapters/clickhouse/childClient.ts';
+import { createFeatureNames } from '../../adapters/clickhouse/featureNames.ts';
 import { createVelocityMemory } from '../../adapters/memory/velocity.ts';
 import { openEmbedded } from '../../adapters/sqlite/open.ts';
 import type { Embedded } from '../../adapters/sqlite/open.ts';
@@ -17,7 +19,6 @@ import type { ScoringPool } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
 import { StreamConsumer } from '../../pipeline/stream.ts';
 import type { Environment } from '../../config/env.ts';
-import { compileFeatures } from '../../features/program.ts';
 import type { VelocityStore } from '../../pipeline/ports.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
@@ -166,7 +167,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       metrics,
       logger,
       tenantId: 'default',
-      namesOf: namesOf(releases, release),
+      namesOf: namesIn(dataDirectory),
       onDead: options.onDead ?? (() => {}),
     });
   }
@@ -192,11 +193,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 }
 
 /** Feature names of any release in the data directory. */
-function namesOf(releases: ReleaseStore, current: CompiledRelease): (releaseId: string) => readonly string[] {
-  const known = new Map([[current.id, current.features.names]]);
+function namesIn(dataDirectory: string): (releaseId: string) => readonly string[] {
+  const namesOf = createFeatureNames(join(dataDirectory, 'releases'));
   return (releaseId) => {
-    const names = known.get(releaseId) ?? compileFeatures(releases.read(releaseId).bundle.features).names;
-    known.set(releaseId, names);
+    const names = namesOf(releaseId);
+    if (names === undefined) throw new Error(`release ${releaseId} is not in the data directory any more`);
     return names;
   };
 }

@@ -1,13 +1,9 @@
 /** The sink over a partitioned log, against the real embedded engine: members die, lose partitions and their replies. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openChdb } from '../../../src/adapters/clickhouse/chdb.ts';
+import { describe, expect, it } from 'vitest';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
-import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
+import type { ClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import { decodeRecord, encodeRecordBytes } from '../../../src/pipeline/codec.ts';
 import {
   createPartitionSink,
@@ -15,36 +11,24 @@ import {
   type SinkSubscription,
 } from '../../../src/pipeline/partitionSink.ts';
 import { type Message, topics } from '../../../src/pipeline/ports.ts';
-import { blockRowsMax, type SinkEntry } from '../../../src/pipeline/sinkBlock.ts';
+import { blockRowsMax, type NamedEntry } from '../../../src/pipeline/sinkBlock.ts';
 import { createPartitionedLog } from '../../helpers/partitionedLog.ts';
+import { useChdb } from '../../helpers/chdb.ts';
 import { featureNames, makeRecord, seededRandom } from './records.ts';
 
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
 const partitions = 4;
-let directory: string;
 let client: ClickHouseClient;
 let database: string;
-let databases = 0;
-let store: ReturnType<typeof createClickHouseStore>;
+let store: ClickHouseStore;
 
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'holdfast-partitions-'));
-  client = openChdb(directory);
+const freshStore = useChdb((fresh) => {
+  ({ client, database, store } = fresh);
 });
-afterAll(async () => {
-  await client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-async function freshStore(): Promise<void> {
-  databases += 1;
-  database = `holdfast_test_${databases}`;
-  store = createClickHouseStore(client, { database });
-  await store.migrate();
-}
 
-function decode({ value }: Message): SinkEntry | undefined {
+function decode({ value }: Message): NamedEntry | undefined {
   try {
-    return { kind: 'decision', record: decodeRecord(value) };
+    return { kind: 'decision', record: decodeRecord(value), featureNames };
   } catch {
     return undefined;
   }
@@ -99,7 +83,6 @@ function openSink(
     group: 'holdfast-sink',
     subscription,
     store: over,
-    featureNamesOf: () => featureNames,
     decode,
     onUnreadable: (message) => {
       unreadable.push(message);

@@ -1,39 +1,23 @@
 /** The sums a minute equal a count over the raw rows, whatever is delivered again, overlaps, or was lost and mended. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openChdb } from '../../../src/adapters/clickhouse/chdb.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { run, select } from '../../../src/adapters/clickhouse/client.ts';
 import { migrateDatabase } from '../../../src/adapters/clickhouse/migrate.ts';
 import { migrations } from '../../../src/adapters/clickhouse/schema.ts';
-import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
+import type { ClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import type { AnalyticsBlock, AnalyticsRow } from '../../../src/pipeline/ports.ts';
+import { useChdb } from '../../helpers/chdb.ts';
 import { type Decoded, decode, makeRows, seededRandom, startMs } from './records.ts';
 
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
-let directory: string;
 let client: ClickHouseClient;
 let database: string;
-let databases = 0;
-let store: ReturnType<typeof createClickHouseStore>;
+let store: ClickHouseStore;
 
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'holdfast-rollup-'));
-  client = openChdb(directory);
+const freshStore = useChdb((fresh) => {
+  ({ client, database, store } = fresh);
 });
-afterAll(async () => {
-  await client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-async function freshStore(): Promise<void> {
-  databases += 1;
-  database = `holdfast_test_${databases}`;
-  store = createClickHouseStore(client, { database });
-  await store.migrate();
-}
 beforeEach(freshStore);
 
 const minuteOf = (row: Decoded): number => Math.floor(row.decidedAtMs / 60_000) * 60;

@@ -1,14 +1,11 @@
 /** The sink against the real embedded engine: each journal entry is one row, whatever fails at whichever step. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openChdb } from '../../../src/adapters/clickhouse/chdb.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
 import { openSinkPositions } from '../../../src/adapters/clickhouse/sinkPositions.ts';
-import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
+import type { ClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
 import {
   createSink,
@@ -18,29 +15,18 @@ import {
   type SinkPositions,
 } from '../../../src/pipeline/sink.ts';
 import type { BlockStore } from '../../../src/pipeline/sinkBlock.ts';
+import { useChdb } from '../../helpers/chdb.ts';
 import { featureNames, makeLabel, makeRecord, seededRandom, startMs } from './records.ts';
 
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
 let directory: string;
 let client: ClickHouseClient;
-let runs = 0;
 let database: string;
-let store: ReturnType<typeof createClickHouseStore>;
+let store: ClickHouseStore;
 
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'holdfast-sink-'));
-  client = openChdb(join(directory, 'analytics'));
+const freshStore = useChdb((fresh) => {
+  ({ client, database, store, directory } = fresh);
 });
-afterAll(async () => {
-  await client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-async function freshStore(): Promise<void> {
-  runs += 1;
-  database = `holdfast_test_${runs}`;
-  store = createClickHouseStore(client, { database });
-  await store.migrate();
-}
 beforeEach(freshStore);
 
 function makeJournal(decisions: number, random: () => number): { entries: JournalEntry[]; source: JournalSource } {
@@ -144,7 +130,7 @@ describe(`sink (seed ${seed})`, { timeout: 120_000 }, () => {
       for (const after of [false, true]) {
         await freshStore();
         const { entries, source } = makeJournal(300, seededRandom(seed + turn));
-        const positions = openSinkPositions(join(directory, `sink-${runs}.db`));
+        const positions = openSinkPositions(join(directory, 'sink.db'));
         const broken = failing({ turn, after }, store, positions);
         const crashed = createSink({ source, ...broken, featureNamesOf: () => featureNames });
         await expect(drain(crashed, source), `turn ${turn}`).rejects.toThrow('crash');
@@ -172,7 +158,7 @@ describe(`sink (seed ${seed})`, { timeout: 120_000 }, () => {
             readDecisions: (fromSeq, max) => whole.readDecisions(fromSeq, max).filter((entry) => entry.seq <= visible),
             lastSeq: () => visible,
           };
-          const positions = openSinkPositions(join(directory, `sink-${runs}.db`));
+          const positions = openSinkPositions(join(directory, 'sink.db'));
           let fail = false;
           const flaky: BlockStore = {
             ...store,

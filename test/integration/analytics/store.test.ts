@@ -1,24 +1,19 @@
 /** The ClickHouse store on the real embedded engine, in this process (vitest's forks pool: a process a file). */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openChdb } from '../../../src/adapters/clickhouse/chdb.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { run, select } from '../../../src/adapters/clickhouse/client.ts';
 import { migrateDatabase, planMigrations } from '../../../src/adapters/clickhouse/migrate.ts';
 import { tableRowsOf } from '../../../src/adapters/clickhouse/rows.ts';
-import { createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
+import { type ClickHouseStore, createClickHouseStore } from '../../../src/adapters/clickhouse/store.ts';
 import type { AnalyticsBlock } from '../../../src/pipeline/ports.ts';
+import { useChdb } from '../../helpers/chdb.ts';
 import { decode, featureNames, makeLabel, makeRows, seededRandom, startMs } from './records.ts';
 
 const seed = Number(process.env['HOLDFAST_TEST_SEED'] ?? Date.now() % 1e9);
-let directory: string;
 let client: ClickHouseClient;
-let databases = 0;
 let database: string;
-let store: ReturnType<typeof createClickHouseStore>;
+let store: ClickHouseStore;
 
 const count = async (table: string): Promise<number> =>
   (await select<{ n: number }>(client, `SELECT count() AS n FROM ${database}.${table}`, {}))[0]?.n ?? -1;
@@ -30,20 +25,10 @@ function block(token: string, from: number, rows: number): AnalyticsBlock {
   return { token, rows: made, labels };
 }
 
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'holdfast-analytics-'));
-  client = openChdb(directory);
+const freshStore = useChdb((fresh) => {
+  ({ client, database, store } = fresh);
 });
-afterAll(async () => {
-  await client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-beforeEach(async () => {
-  databases += 1;
-  database = `holdfast_test_${databases}`;
-  store = createClickHouseStore(client, { database });
-  await store.migrate();
-});
+beforeEach(freshStore);
 
 describe(`blocks (seed ${seed})`, { timeout: 120_000 }, () => {
   it('a block that crosses a month is inserted once, however often it is delivered', async () => {
@@ -182,8 +167,7 @@ describe('migrations', () => {
     statements: ['ALTER TABLE {db}.notes ADD COLUMN IF NOT EXISTS note String'],
   };
   beforeEach(() => {
-    databases += 1;
-    database = `holdfast_test_${databases}`;
+    database = `${database}_bare`;
     store = createClickHouseStore(client, { database });
   });
 

@@ -1,52 +1,24 @@
 /** Hostile clients over real HTTP, in front of the real pipeline: whatever they send, they get the contract's answers, and change nothing. */
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import fc from 'fast-check';
-import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApi } from '../../../src/api/app.ts';
-import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
-import type { System } from '../../../src/cli/up/system.ts';
-import { startSystem } from '../../../src/cli/up/system.ts';
 import { errors, isErrorCode } from '../../../src/domain/errors.ts';
-import { readReleaseDirectory } from '../../../src/releases/store.ts';
+import { type ApiServer, startApi } from '../../helpers/apiServer.ts';
 
-const repository = resolve(import.meta.dirname, '../../..');
 const key = 'hf_hostile';
 const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'holdfast-deadline-ms': '5000' };
 
-let directory: string;
-let system: System;
-let api: FastifyInstance;
+let server: ApiServer;
 let url: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-hostile-'));
-  const bundle = await readReleaseDirectory(join(repository, 'config/default'));
-  const logger = pino({ level: 'silent' });
-  system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
-  const keys = createApiKeyVerifier([{ sha256: hashApiKey(key), tenantId: 'default' }]);
-  api = await createApi({
-    service: system.service,
-    analytics: system.analytics,
-    keys,
-    metrics: system.registry,
-    version: '0',
-  });
-  url = await api.listen({ host: '127.0.0.1', port: 0 });
-  await system.analytics.ready(30_000);
+  server = await startApi(key);
+  ({ url } = server);
+  await server.system.analytics.ready(30_000);
 });
-
-afterAll(async () => {
-  await api.close();
-  await system.close();
-  await rm(directory, { recursive: true, force: true });
-});
+afterAll(() => server.close());
 
 interface Problem {
   readonly code: string;

@@ -1,50 +1,25 @@
 /** The API over real HTTP, in front of the real pipeline and journal. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApi } from '../../../src/api/app.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../../src/api/keys.ts';
-import type { System } from '../../../src/cli/up/system.ts';
-import { startSystem } from '../../../src/cli/up/system.ts';
-import { readReleaseDirectory } from '../../../src/releases/store.ts';
+import { type ApiServer, startApi } from '../../helpers/apiServer.ts';
 
-const repository = resolve(import.meta.dirname, '../../..');
 const key = 'hf_integration';
 const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
 
-let directory: string;
-let system: System;
-let api: FastifyInstance;
+let server: ApiServer;
 let url: string;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
-  const logger = pino({ level: 'silent' });
-  const bundle = await readReleaseDirectory(join(repository, 'config/default'));
-  system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
-  api = await createApi({
-    service: system.service,
-    analytics: system.analytics,
-    keys: createApiKeyVerifier([{ sha256: hashApiKey(key), tenantId: 'default' }]),
-    metrics: system.registry,
-    version: '0.0.0-test',
-    consoleRoot: join(repository, 'dashboards/console'),
-  });
-  url = await api.listen({ host: '127.0.0.1', port: 0 });
+  server = await startApi(key);
+  ({ url } = server);
 });
-
-afterAll(async () => {
-  await api.close();
-  await system.close();
-  await rm(directory, { recursive: true, force: true });
-});
+afterAll(() => server.close());
 
 interface Answer {
   readonly status: number;
@@ -151,7 +126,7 @@ describe('the API over HTTP', () => {
   });
 
   test('lists say that the analytics store is away when it is; decisions go on', async () => {
-    await system.analytics.close();
+    await server.system.analytics.close();
     const list = await get('/v1/decisions');
     expect([list.status, list.body['code']]).toEqual([503, 'analytics_unavailable']);
     expect(list.headers.get('retry-after')).not.toBeNull();
@@ -196,14 +171,14 @@ describe('closing', () => {
     let entered = false;
     const closing = await createApi({
       service: {
-        ...system.service,
+        ...server.system.service,
         decide: async () => {
           entered = true;
           await inHand;
           return { kind: 'decided', decision: bytes, replay: false };
         },
       },
-      analytics: system.analytics,
+      analytics: server.system.analytics,
       keys: createApiKeyVerifier([{ sha256: hashApiKey(key), tenantId: 'default' }]),
       metrics: new Registry(),
       version: '0.0.0-test',

@@ -16,6 +16,7 @@ import { createDecisionService } from '../../../src/pipeline/decisionService.ts'
 import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
 import { Pipeline } from '../../../src/pipeline/pipeline.ts';
 import { topics as topicNames } from '../../../src/pipeline/ports.ts';
+import { DecisionsUnavailable } from '../../../src/pipeline/storeErrors.ts';
 import type { CompiledRelease } from '../../../src/releases/compile.ts';
 import { compileRelease } from '../../../src/releases/compile.ts';
 import { readReleaseDirectory } from '../../../src/releases/store.ts';
@@ -162,7 +163,15 @@ describe.skipIf(!needed.met)('the pipeline over a Redis in trouble', { timeout: 
     const label = { paymentId: 'p1', label: 'fraud', source: 'chargeback', labelledAtMs: startMs } as const;
     server.freeze();
     expect(await service.label('default', [label])).toEqual(['unavailable']);
+    // Whether another process has decided a payment is not known now, which is not "there is none".
+    const elsewhere = { ...label, paymentId: 'elsewhere' };
+    expect(await service.label('default', [elsewhere])).toEqual(['unavailable']);
+    await expect(service.get('default', 'elsewhere')).rejects.toThrow(DecisionsUnavailable);
     server.thaw();
+    await vi.waitFor(async () => expect(await service.label('default', [elsewhere])).toEqual(['unknown']), {
+      timeout: waitMs,
+    });
+    expect(await service.get('default', 'elsewhere')).toBeUndefined();
     await vi.waitFor(async () => expect(await service.label('default', [label])).toEqual(['recorded']), {
       timeout: waitMs,
     });

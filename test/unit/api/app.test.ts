@@ -6,6 +6,8 @@ import { apiBounds } from '../../../src/api/bounds.ts';
 import type { ApiOptions } from '../../../src/api/options.ts';
 import { decisionSchema } from '../../../src/domain/schemas.ts';
 import { AnalyticsUnavailable, InvalidCursor } from '../../../src/pipeline/analyticsErrors.ts';
+import { LogUnavailable } from '../../../src/pipeline/logErrors.ts';
+import { DecisionsUnavailable } from '../../../src/pipeline/storeErrors.ts';
 import type { Fakes } from './fakes.ts';
 import { bearer, createFakes, jsonHeaders, paymentBody, readKey } from './fakes.ts';
 
@@ -233,7 +235,7 @@ describe('a batch beside other work', () => {
 
 describe('reading', () => {
   test('gives a decision with its features, payment and labels, for any payment id', async () => {
-    const { app } = await start();
+    const { app, service } = await start();
     for (const paymentId of ['pay-1', 'x/y%é', '\u{1f600}'.repeat(128), 'batch', '?#&']) {
       await post(app, '/v1/decisions', paymentBody({ paymentId }));
       const response = await app.inject({ url: `/v1/decisions/${encodeURIComponent(paymentId)}`, headers: bearer });
@@ -252,6 +254,10 @@ describe('reading', () => {
     }
     expectProblem(await app.inject({ url: '/v1/decisions/none', headers: bearer }), 404, 'decision_not_found');
     expectProblem(await app.inject({ url: `/v1/decisions/${'x'.repeat(2000)}`, headers: bearer }), 414, 'uri_too_long');
+    for (const failure of [new DecisionsUnavailable('away'), new LogUnavailable('away')]) {
+      service.get = () => Promise.reject(failure);
+      expectProblem(await app.inject({ url: '/v1/decisions/none', headers: bearer }), 503, 'decisions_unavailable');
+    }
   });
 
   test('parses the filter of a list, and refuses what it does not know', async () => {

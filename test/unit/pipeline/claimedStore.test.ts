@@ -8,6 +8,7 @@ import { ClaimedStore, type ClaimedStoreOptions } from '../../../src/pipeline/cl
 import { decodeRecord } from '../../../src/pipeline/codec.ts';
 import type { Commit, DecisionCache, DecisionRecord } from '../../../src/pipeline/ports.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
+import { DecisionsUnavailable } from '../../../src/pipeline/storeErrors.ts';
 import { noDeadlines, plain, recordOf } from '../../conformance/records.ts';
 import { MemoryDecisionCache } from '../../helpers/memoryDecisionCache.ts';
 import { MemoryTopics } from '../../helpers/memoryTopics.ts';
@@ -78,7 +79,6 @@ class World {
       cache: this.#cacheOf(life),
       append: (records) => life.step(() => this.topics.appendDecisions(records)),
       appendLabels: (_tenantId, labels) => life.step(() => Promise.resolve(void this.labels.push(...labels))),
-      commit: (own) => life.step(() => Promise.resolve(void this.committed.push(...own))),
       onAdopted: (records) => this.adopted.push(...records.map(({ paymentId }) => paymentId)),
       onFailure: () => {},
       waitedForMs: patientMs,
@@ -100,13 +100,15 @@ class World {
 }
 
 /** As the pipeline does it: what is decided is answered, the rest is decided and recorded. Undefined when the process died. */
-async function deliver(store: ClaimedStore, variant: string, life: Life): Promise<Map<string, unknown> | undefined> {
+async function deliver(world: World, variant: string, life: Life): Promise<Map<string, unknown> | undefined> {
+  const store = world.process(life);
   const work = (async () => {
     const found = await store.lookup('default', ids);
     const answers = new Map<string, unknown>();
     const records = ids.flatMap((id, i) => (found[i] === undefined ? [recordOf(id, { variant })] : []));
     found.forEach((record) => record !== undefined && answers.set(record.paymentId, plain(record)));
-    const outcomes = await store.record(records, noDeadlines(records), 1, commits);
+    const outcomes = await store.record(records, noDeadlines(records), 1, []);
+    await life.step(() => Promise.resolve(void world.committed.push(...commits)));
     for (const { winner } of outcomes) if (winner !== undefined) answers.set(winner.paymentId, plain(winner));
     return answers;
   })();
@@ -126,9 +128,9 @@ describe('a crash', () => {
     test(`after ${halves} halves of steps is healed by whoever gets the payments next`, async () => {
       const world = new World();
       const first = new Life(halves);
-      const before = await deliver(world.process(first), '-first', first);
+      const before = await deliver(world, '-first', first);
       const second = alive();
-      const after = await deliver(world.process(second), '-second', second);
+      const after = await deliver(world, '-second', second);
       expect(after?.size).toBe(3);
       if (before !== undefined) expect([...(after ?? [])].sort()).toEqual([...before].sort());
       await world.expectWhole(after ?? new Map());
@@ -141,13 +143,10 @@ describe('a crash', () => {
       const world = new World();
       for (const each of [halves, 10 - halves]) {
         const life = new Life(each);
-        await deliver(world.process(life), `-${each}`, life);
+        await deliver(world, `-${each}`, life);
       }
       const [one, other] = [alive(), alive()];
-      const answers = await Promise.all([
-        deliver(world.process(one), '-one', one),
-        deliver(world.process(other), '-other', other),
-      ]);
+      const answers = await Promise.all([deliver(world, '-one', one), deliver(world, '-other', other)]);
       expect([...(answers[0] ?? [])].sort()).toEqual([...(answers[1] ?? [])].sort());
       await world.expectWhole(answers[0] ?? new Map());
     }
@@ -193,18 +192,11 @@ describe('a topic that refuses', () => {
     expect(outcomes.map(({ winner }) => plain(winner))).toEqual(records.map(plain));
     await world.expectWhole(new Map(records.map((record) => [record.paymentId, plain(record)])));
   });
+});
 
-  test('of positions fails nothing: the decisions are durable', async () => {
-    const world = new World();
-    const failed: string[] = [];
-    const store = world.process(alive(), {
-      commit: () => Promise.reject(new Error('away')),
-      onFailure: (step) => failed.push(step),
-    });
-    const [outcome] = await store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, commits);
-    expect(outcome?.status).toBe('recorded');
-    expect(failed).toEqual(['commit']);
-  });
+test('positions are never taken for durable together with decisions', async () => {
+  const store = new World().process(alive());
+  await expect(store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, commits)).rejects.toThrow(TypeError);
 });
 
 describe('a cache that is away', () => {
@@ -250,6 +242,22 @@ describe('a cache that is away', () => {
     expect(plain(claim?.record)).toEqual(plain(recordOf('a')));
   });
 
+  test('hears of what it missed also when no payment comes any more', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    const store = world.process(alive(), { cache });
+    use(away);
+    for (const id of ids) await store.record([recordOf(id)], [Number.POSITIVE_INFINITY], 1, []);
+    // The lookups and claims of three payments are more failures than the cache is asked for.
+    for (const id of ids) await store.lookup('default', [id]);
+    expect(store.state()).toMatchObject({ cache: 'down', unclaimed: 3 });
+    use(world.cache);
+    await expect
+      .poll(() => store.state(), { timeout: 20_000 })
+      .toMatchObject({ cache: 'up', unclaimed: 0, conflicts: 0 });
+    expect((await world.cache.lookup('default', ids)).map((claim) => claim?.published)).toEqual([true, true, true]);
+  });
+
   test('and comes back empty has forgotten nothing that this process decided of late', async () => {
     const world = new World();
     const store = world.process(alive());
@@ -265,6 +273,21 @@ describe('a cache that is away', () => {
     const records = ids.map((id) => recordOf(id));
     await store.record(records, noDeadlines(records), 1, []);
     expect(store.state()).toMatchObject({ unclaimed: 2, dropped: 1 });
+  });
+
+  test('is not taken for one that has no decision, by those who must know', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    const store = world.process(alive(), { cache });
+    await store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, []);
+    use(away);
+    expect(await store.lookup('default', ['other'])).toEqual([undefined]);
+    await expect(store.find('default', ['a', 'other'])).rejects.toThrow(DecisionsUnavailable);
+    await expect(store.labelsOf('default', 'a')).rejects.toThrow(DecisionsUnavailable);
+    // What this process decided itself, it knows.
+    expect(plain((await store.find('default', ['a']))[0])).toEqual(plain(recordOf('a')));
+    use(world.cache);
+    expect(await store.find('default', ['other'])).toEqual([undefined]);
   });
 
   test('writes no row whose deadline is over', async () => {

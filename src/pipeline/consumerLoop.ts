@@ -1,0 +1,83 @@
+/** One member of a consumer group at work: again and again, after a pause where it failed, until it is stopped or dead. */
+import { SubscriptionDead } from './logErrors.ts';
+import type { Subscription } from './ports.ts';
+
+export interface ConsumerLoopOptions {
+  readonly subscribe: () => Promise<Subscription>;
+  /** One round. After a rejection the next one comes after the pause; what was not committed has to be rewound by then. */
+  readonly work: (subscription: Subscription) => Promise<void>;
+  readonly retryPauseMs: number;
+  /** It goes on by itself. */
+  readonly onFailure: (error: unknown) => void;
+  /** It has ended and will not go on: only a new start helps. */
+  readonly onDead: (error: SubscriptionDead) => void;
+}
+
+export class ConsumerLoop {
+  readonly #options: ConsumerLoopOptions;
+  #stopping = false;
+  /** Ends the wait that the loop is in. */
+  #wake: () => void = () => {};
+  #subscription: Subscription | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: ConsumerLoopOptions) {
+    this.#options = options;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Finishes the round and leaves the group. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake();
+    await this.#loop;
+  }
+
+  /** Messages after the committed positions; 0 while the log has not been reached. */
+  async lag(): Promise<number> {
+    return (await this.#subscription?.lag()) ?? 0;
+  }
+
+  /** What was asked for, or nothing when the loop is stopped meanwhile: what comes after that belongs to the next start. */
+  polled<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => resolve([]);
+      asked.then(resolve, reject);
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { subscribe, work, onFailure, onDead } = this.#options;
+    while (!this.#stopping) {
+      try {
+        await work((this.#subscription ??= await subscribe()));
+      } catch (error) {
+        if (error instanceof SubscriptionDead) {
+          onDead(error);
+          break;
+        }
+        onFailure(error);
+        await this.#pause();
+      }
+    }
+    // Its positions are durable or nobody's: leaving can fail without harm.
+    await this.#subscription?.close().catch(onFailure);
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, this.#options.retryPauseMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/** Tells the decision cache, when it is back, what this process claimed without it; also when no payments come by. */
+import type { StageGuard } from './guard.ts';
+import type { DecisionCache } from './ports.ts';
+import type { RecentClaims } from './recentClaims.ts';
+
+/** Claims told in one call. */
+const rowsMax = 128;
+/** Pause before the cache is told again what it did not take. */
+const retryMs = 250;
+
+export interface ReclaimerOptions {
+  readonly cache: DecisionCache;
+  readonly recent: RecentClaims;
+  readonly guard: StageGuard;
+  /** Longest that one call may take, milliseconds. */
+  readonly budgetMs: number;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class Reclaimer {
+  readonly #options: ReclaimerOptions;
+  #running: Promise<void> | undefined;
+  #settling = false;
+  #conflicts = 0;
+  /** Ends the pause. */
+  #wake: () => void = () => {};
+
+  constructor(options: ReclaimerOptions) {
+    this.#options = options;
+  }
+
+  /** Payments that another process had decided meanwhile. */
+  get conflicts(): number {
+    return this.#conflicts;
+  }
+
+  /** Sees to it that the cache hears of everything. @param answers it has just answered: at once then, else after a pause */
+  start(answers: boolean): void {
+    if (this.#options.recent.unclaimed === 0) return;
+    if (answers) this.#wake();
+    this.#running ??= this.#run(answers).finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Resolves when the cache has heard of everything, or does not take it now. */
+  async settle(): Promise<void> {
+    this.#settling = true;
+    this.#wake();
+    await this.#running;
+    this.#settling = false;
+  }
+
+  async #run(answers: boolean): Promise<void> {
+    const { recent, guard, budgetMs } = this.#options;
+    for (let ok = answers; recent.unclaimed > 0; ) {
+      if (!ok) await this.#pause();
+      ({ ok } = await guard.run(() => this.#tell(), budgetMs));
+      if (!ok && this.#settling) return;
+    }
+  }
+
+  /** Some, the oldest. */
+  async #tell(): Promise<void> {
+    const { cache, recent, onFailure } = this.#options;
+    const claims = recent.nextUnclaimed(rowsMax);
+    const records = claims.map(({ record }) => record);
+    const outcomes = await cache.claim(
+      records,
+      records.map(() => true),
+    );
+    const fresh = records.map((record) => recent.claimed(record));
+    this.#conflicts += outcomes.filter((outcome, i) => fresh[i] === true && outcome?.won !== true).length;
+    const published = records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true);
+    await cache.markPublished(published).catch(onFailure);
+  }
+
+  #pause(): Promise<void> {
+    if (this.#settling) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, retryMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,45 @@
+/** Whether the roles are whole again: every dependency up, nothing waiting anywhere. */
+import type { RoleProcess } from '../roles.ts';
+import { waitFor } from '../server.ts';
+import type { World } from './world.ts';
+
+/** Gauges that count what waits, and what may wait while payments come. */
+const waiting: Readonly<Record<string, number>> = {
+  holdfast_stream_lag_messages: 100,
+  holdfast_velocity_backlog_payments: 0,
+  holdfast_spool_messages: 0,
+  holdfast_claims_unclaimed: 0,
+};
+
+async function troubleOf({ role, url, process: child, said }: RoleProcess): Promise<string[]> {
+  if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${role} has ended: ${said()}`);
+  const [ready, metrics] = await Promise.all([fetch(`${url}/readyz`), fetch(`${url}/metrics`)]);
+  const { dependencies } = (await ready.json()) as { dependencies: readonly { name: string; state: string }[] };
+  const text = await metrics.text();
+  const full = Object.entries(waiting).filter(
+    ([name, most]) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0) > most,
+  );
+  return [
+    ...dependencies.filter(({ state }) => state !== 'up').map(({ name, state }) => `${role}: ${name} ${state}`),
+    ...full.map(([name]) => `${role}: ${name}`),
+  ];
+}
+
+export async function troubles(world: World): Promise<string[]> {
+  return (await Promise.all(world.roles.map(troubleOf))).flat();
+}
+
+/** Resolves when the roles are whole, with how long that took, milliseconds. */
+export async function recovered(world: World): Promise<number> {
+  const fromMs = performance.now();
+  let last: readonly string[] = [];
+  try {
+    await waitFor('the roles to be whole again', async () => {
+      last = await troubles(world);
+      return last.length === 0 ? true : undefined;
+    });
+  } catch (error) {
+    throw new Error(`not whole again: ${last.join(', ')}`, { cause: error });
+  }
+  return performance.now() - fromMs;
+}

@@ -1,0 +1,85 @@
+/** The roles as processes over real engines, with a proxy before Kafka and one before Redis. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KafkaServer, startKafka } from '../../../scripts/services/kafka.ts';
+import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
+import { type ClickHouseFront, startClickHouseFront } from '../clickhouseFront.ts';
+import { KafkaProxy } from '../kafkaProxy.ts';
+import { requires } from '../requirements.ts';
+import { endRoles, type RoleName, type RoleProcess, startRole } from '../roles.ts';
+import { type RedisServer, startRedis } from '../services/redis.ts';
+import { startTcpProxy, type TcpProxy } from '../tcpProxy.ts';
+import { DecisionsTail } from './tail.ts';
+
+export interface World {
+  readonly kafka: KafkaServer;
+  readonly kafkaProxy: KafkaProxy;
+  readonly redis: RedisServer;
+  readonly redisProxy: TcpProxy;
+  readonly front: ClickHouseFront;
+  /** The test's own way to Kafka, past the proxy. */
+  readonly log: KafkaEventLog;
+  readonly tail: DecisionsTail;
+  /** Those that are to be running. */
+  readonly roles: readonly RoleProcess[];
+  of(role: RoleName): readonly RoleProcess[];
+  start(role: RoleName, dataDirectory?: string): Promise<RoleProcess>;
+  /** Ends one, and resolves with its exit code. */
+  end(role: RoleProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
+  /** Redis begins anew with nothing when it starts next. Only while it is halted. */
+  forgetRedis(): void;
+  close(): Promise<void>;
+}
+
+export async function startWorld(): Promise<World> {
+  const redisDirectory = mkdtempSync(join(tmpdir(), 'holdfast-faults-redis-'));
+  const kafkaProxy = new KafkaProxy();
+  const proxyPort = await kafkaProxy.listen();
+  const durable = ['--dir', redisDirectory, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+  const [kafka, redis, front] = await Promise.all([
+    startKafka({ proxyPorts: [proxyPort] }),
+    startRedis({ program: requires('redis').path, args: durable }),
+    startClickHouseFront(),
+  ]);
+  const [target = ''] = kafka.proxied;
+  kafkaProxy.target = target;
+  const redisProxy = await startTcpProxy(redis.port);
+  const log = new KafkaEventLog({ connection: { brokers: [kafka.brokers] } });
+  await log.ping();
+  const tail = new DecisionsTail(log);
+  const environment = {
+    KAFKA_BROKERS: `127.0.0.1:${proxyPort}`,
+    REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
+    CLICKHOUSE_URL: front.url,
+    CLICKHOUSE_USER: front.login.user,
+    CLICKHOUSE_PASSWORD: front.login.password,
+  };
+  const roles: RoleProcess[] = [];
+  const ended: RoleProcess[] = [];
+  const start = async (role: RoleName, dataDirectory?: string): Promise<RoleProcess> => {
+    const one = await startRole(role, environment, dataDirectory);
+    roles.push(one);
+    return one;
+  };
+  await Promise.all((['serve', 'stream', 'stream', 'sink'] as const).map((role) => start(role)));
+  return {
+    ...{ kafka, kafkaProxy, redis, redisProxy, front, log, tail, roles, start },
+    of: (role) => roles.filter((one) => one.role === role),
+    async end(role, signal) {
+      roles.splice(roles.indexOf(role), 1);
+      ended.push(role);
+      role.process.kill(signal);
+      return role.exited;
+    },
+    forgetRedis: () => rmSync(join(redisDirectory, 'appendonlydir'), { recursive: true, force: true }),
+    async close() {
+      await endRoles([...roles, ...ended]);
+      await tail.close();
+      await log.close();
+      await Promise.all([kafkaProxy.close(), redisProxy.close()]);
+      await Promise.all([kafka.stop(), redis.stop(), front.close()]);
+      rmSync(redisDirectory, { recursive: true, force: true });
+    },
+  };
+}
