@@ -59,6 +59,7 @@ export interface ClaimedStoreOptions {
 const expired: RecordOutcome = { status: 'expired', winner: undefined };
 
 export class ClaimedStore implements DecisionStore {
+  readonly claims = true;
   readonly #options: ClaimedStoreOptions;
   readonly #guard: StageGuard;
   readonly #recent: RecentClaims;

@@ -245,7 +245,9 @@ export class Pipeline {
       const outcomes = await this.#record(fresh, records, number, commits);
       this.#settle(fresh, outcomes, batch);
     } catch (error) {
-      for (const item of fresh) this.#options.velocity.retract(tenantId, item.payment);
+      // What may still become a decision stays counted: once, however often it comes, and whoever decides it.
+      if (this.#options.store.claims !== true)
+        for (const item of fresh) this.#options.velocity.retract(tenantId, item.payment);
       this.#options.onStageFailure('record', 'failed', error);
       throw error;
     } finally {
