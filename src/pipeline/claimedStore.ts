@@ -57,6 +57,7 @@ export interface ClaimedStoreOptions {
 const expired: RecordOutcome = { status: 'expired', winner: undefined };
 
 export class ClaimedStore implements DecisionStore {
+  readonly claims = true;
   readonly #options: ClaimedStoreOptions;
   readonly #guard: StageGuard;
   readonly #recent: RecentClaims;
@@ -220,10 +221,12 @@ export class ClaimedStore implements DecisionStore {
     const forget = (): void => {
       for (const record of records) this.#publishing.delete(keyOf(record));
     };
+    // Of what was decided without the cache another decision may be claimed there: that one is not published by this.
+    const claimed = records.filter(({ tenantId, paymentId }) => !this.#recent.isUnclaimed(tenantId, paymentId));
     const appended = append(records).then(
       () => {
         this.#recent.published(records);
-        const marked = cache.markPublished(records).catch((error: unknown) => onFailure('publish', error));
+        const marked = cache.markPublished(claimed).catch((error: unknown) => onFailure('publish', error));
         // Until then the cache calls it unpublished, and here it is known better.
         this.#inBackground(marked.finally(forget));
       },

@@ -33,6 +33,8 @@ const unavailable = (code: string): DecideResult => ({
   retryAfterSeconds: bounds.retryAfterSeconds,
 });
 
+const conflictOf = ({ payment }: Item): DecideResult => ({ kind: 'conflict', paymentId: payment.paymentId });
+
 /** A payment of a stream batch waited for the same payment elsewhere, and that one was not decided. */
 class NotDecided extends Error {
   override readonly name = 'NotDecided';
@@ -112,8 +114,9 @@ export class Pipeline {
   /**
    * A batch of a stream, all or nothing: resolves when every payment has its durable decision and the commits are
    * durable with them; rejects when they are not, and the caller reads the same messages again.
-   * @param before awaited just before the decisions are recorded, when every conflict is known: resolves when the
-   *   stream's previous batch is durable (positions must not overtake decisions) and dead letters are written.
+   * @param before awaited just before the decisions are recorded: resolves when the stream's previous batch is durable
+   *   (positions must not overtake decisions) and dead letters are written. With commits every conflict is known by then;
+   *   without them another process may be first even later, so that more conflicts can be among the results.
    * @returns each item's result, in order.
    */
   async decideStreamBatch(
@@ -124,6 +127,8 @@ export class Pipeline {
     onEnriched: () => void,
   ): Promise<readonly DecideResult[]> {
     const own: Item[] = [];
+    /** Of a payment id that is in the batch already, with other content. */
+    const rivals: Item[] = [];
     try {
       const elsewhere: Promise<void>[] = [];
       // Without a pause, so that of two batches only the later one ever waits for the other.
@@ -132,18 +137,17 @@ export class Pipeline {
         if (earlier === undefined) {
           this.#inFlight.add(item);
           own.push(item);
-        } else {
-          // A duplicate inside the same batch follows its first; one that is elsewhere in flight must be durable first.
-          const within = own.includes(earlier);
-          const joined = (within ? this.#join(earlier, item.payment) : this.#follow(earlier, item.payment)).then(
-            (result) => item.settle(result),
-          );
-          if (!within || !samePayment(earlier.payment, item.payment)) elsewhere.push(joined);
-        }
+        } else if (!own.includes(earlier)) {
+          // One that is elsewhere in flight must be durable first.
+          elsewhere.push(this.#follow(earlier, item.payment).then((result) => item.settle(result)));
+        } else if (samePayment(earlier.payment, item.payment)) {
+          void this.#join(earlier, item.payment).then((result) => item.settle(result));
+        } else rivals.push(item);
       }
       await Promise.all(elsewhere);
       if (items.some(({ outcome }) => outcome?.kind === 'unavailable')) throw new NotDecided();
-      await this.#run(tenantId, own, commits, before, onEnriched);
+      await this.#run(tenantId, own, commits, before, onEnriched, rivals);
+      await this.#settleRivals(tenantId, rivals);
       return await Promise.all(items.map((item) => item.result));
     } finally {
       onEnriched();
@@ -216,8 +220,12 @@ export class Pipeline {
     commits: readonly Commit[],
     before: (() => Promise<void>) | undefined,
     onEnriched: () => void,
+    rivals: readonly Item[] = [],
   ): Promise<void> {
-    const fresh = await this.#dedupe(tenantId, items);
+    const undecided = await this.#dedupe(tenantId, [...items, ...rivals]);
+    const fresh = undecided.filter((item) => !rivals.includes(item));
+    // Nobody else is at work on the payments: their firsts will be the decisions.
+    if (commits.length > 0) for (const item of rivals) item.settle(conflictOf(item));
     if (fresh.length === 0 && commits.length === 0) return;
     const batch = this.#batches.take();
     const number = this.nextBatchNumber();
@@ -237,12 +245,20 @@ export class Pipeline {
       const outcomes = await this.#record(fresh, records, number, commits);
       this.#settle(fresh, outcomes, batch);
     } catch (error) {
-      for (const item of fresh) this.#options.velocity.retract(tenantId, item.payment);
+      // What may still become a decision stays counted: once, however often it comes, and whoever decides it.
+      if (this.#options.store.claims !== true)
+        for (const item of fresh) this.#options.velocity.retract(tenantId, item.payment);
       this.#options.onStageFailure('record', 'failed', error);
       throw error;
     } finally {
       this.#batches.give(batch);
     }
+  }
+
+  /** What stands for their payment ids is decided by now. */
+  async #settleRivals(tenantId: string, rivals: readonly Item[]): Promise<void> {
+    const open = rivals.filter((item) => !item.settled);
+    if (open.length > 0 && (await this.#dedupe(tenantId, open)).length > 0) throw new NotDecided();
   }
 
   /** Answers what is already decided, in conflict or out of time; returns the rest. */
@@ -259,11 +275,22 @@ export class Pipeline {
   }
 
   #replayOf(item: Item, record: DecisionRecord): DecideResult {
-    const recorded = this.#samePaymentDecoder.decode(record.payment, Number.POSITIVE_INFINITY);
-    if (!(recorded instanceof Payment) || !samePayment(recorded, item.payment)) {
-      return { kind: 'conflict', paymentId: item.payment.paymentId };
-    }
+    const recorded = this.#recorded(record);
+    if (recorded === undefined || !samePayment(recorded, item.payment)) return conflictOf(item);
     return { kind: 'decided', decision: record.decision, replay: true };
+  }
+
+  #recorded({ payment }: DecisionRecord): Payment | undefined {
+    const decoded = this.#samePaymentDecoder.decode(payment, Number.POSITIVE_INFINITY);
+    return decoded instanceof Payment ? decoded : undefined;
+  }
+
+  /** Another process was first, with other content: that is what counts. The two may be one event to their entities. */
+  #countInstead({ tenantId, payment }: Item, winner: DecisionRecord): void {
+    const { velocity } = this.#options;
+    velocity.retract(tenantId, payment);
+    const recorded = this.#recorded(winner);
+    if (recorded !== undefined) velocity.missed?.(tenantId, [recorded]);
   }
 
   /** Items whose deadline passed meanwhile are taken out of the velocity state again and not written. */
@@ -293,7 +320,9 @@ export class Pipeline {
         velocity.retract(item.tenantId, item.payment);
         item.settle(unavailable('deadline_exceeded'));
       } else if (outcome.status === 'existing') {
-        item.settle(this.#replayOf(item, outcome.winner));
+        const result = this.#replayOf(item, outcome.winner);
+        if (result.kind === 'conflict') this.#countInstead(item, outcome.winner);
+        item.settle(result);
       } else item.settle({ kind: 'decided', decision: outcome.winner.decision, replay: false });
     });
     metrics.batchDecided(batch, items, this.#options.clock.monotonicMs());

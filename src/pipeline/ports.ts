@@ -101,6 +101,11 @@ export interface RecordOutcome {
 
 /** The durable decisions, found by payment id: deduplication before the work, first-writer-wins after it. */
 export interface DecisionStore {
+  /**
+   * A decision may stand although `record` rejected, and become durable when its payment comes again. Without this, one
+   * whose `record` rejected has not happened.
+   */
+  readonly claims?: true;
   /** The recorded decision of each id, in order; undefined where there is none, as far as can be told in time. */
   lookup(tenantId: string, paymentIds: readonly string[]): Promise<readonly (DecisionRecord | undefined)[]>;
   /**

@@ -49,6 +49,11 @@ export class RecentClaims {
     return this.#recent.get(keyOf(tenantId, paymentId))?.published === true;
   }
 
+  /** Decided without the cache, which has not heard of it yet. */
+  isUnclaimed(tenantId: string, paymentId: string): boolean {
+    return this.#recent.get(keyOf(tenantId, paymentId))?.unclaimed === true;
+  }
+
   /** They are durable in the decisions topic. */
   published(records: readonly DecisionRecord[]): void {
     for (const { tenantId, paymentId } of records) {

@@ -157,21 +157,25 @@ export class StreamConsumer {
     }
     await this.#deadLetter(refused);
     const commits = commitsAfter(entries);
-    let prepared: Promise<void> | undefined;
-    const prepare = (): Promise<void> => (prepared ??= this.#beforeRecord(items, origins, previous));
-    await pipeline.decideStreamBatch(tenantId, items, this.#atomic ? commits : [], prepare, onEnriched);
-    // Where there was nothing to record, nobody asked for it.
-    await prepare();
+    const told = new Set<Item>();
+    // Positions must not overtake decisions, nor the dead letters of conflicts.
+    const conflicts = async (): Promise<void> => {
+      const fresh = items.filter((item) => item.outcome?.kind === 'conflict' && !told.has(item));
+      for (const item of fresh) told.add(item);
+      const letters = fresh.map((item) => ({
+        message: origins[items.indexOf(item)] as Message,
+        code: 'payment_conflict',
+      }));
+      await this.#deadLetter(letters);
+    };
+    const before = async (): Promise<void> => {
+      await previous;
+      await conflicts();
+    };
+    await pipeline.decideStreamBatch(tenantId, items, this.#atomic ? commits : [], before, onEnriched);
+    // Where there was nothing to record, nobody asked for it; where there was, another process may have been first.
+    await before();
     return commits;
-  }
-
-  /** Positions must not overtake decisions, nor the dead letters of conflicts. */
-  async #beforeRecord(items: readonly Item[], origins: readonly Message[], previous: Promise<unknown>): Promise<void> {
-    await previous;
-    const conflicts = items.flatMap((item, i) =>
-      item.outcome?.kind === 'conflict' ? [{ message: origins[i] as Message, code: 'payment_conflict' }] : [],
-    );
-    await this.#deadLetter(conflicts);
   }
 
   async #deadLetter(letters: readonly { message: Message; code: string }[]): Promise<void> {

@@ -1,0 +1,184 @@
+/** The roles as simulated processes: composed as in src/cli/roles, over the simulated engines. */
+import { Registry } from 'prom-client';
+import { RedisDecisionCache } from '../../../src/adapters/redis/decisionCache.ts';
+import { createStepMarks } from '../../../src/adapters/redis/stepMarks.ts';
+import { RedisVelocityStore } from '../../../src/adapters/redis/velocity.ts';
+import { createLabelApplier } from '../../../src/cli/roles/applyLabels.ts';
+import { createPaymentDecoder } from '../../../src/domain/decode.ts';
+import { labelToJson } from '../../../src/domain/label.ts';
+import { Payment } from '../../../src/domain/payment.ts';
+import { ClaimedStore } from '../../../src/pipeline/claimedStore.ts';
+import { systemClock } from '../../../src/pipeline/clock.ts';
+import { encodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
+import { createDecisionService } from '../../../src/pipeline/decisionService.ts';
+import { LabelConsumer } from '../../../src/pipeline/labelConsumer.ts';
+import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
+import { Pipeline } from '../../../src/pipeline/pipeline.ts';
+import { type DecisionRecord, type EventLog, topics } from '../../../src/pipeline/ports.ts';
+import type { DecisionService } from '../../../src/pipeline/service.ts';
+import { Spool } from '../../../src/pipeline/spool.ts';
+import { StreamConsumer, streamGroup } from '../../../src/pipeline/stream.ts';
+import type { CompiledRelease } from '../../../src/releases/compile.ts';
+import type { DiskFaults, SimDisk } from './disk.ts';
+import type { SimKafka } from './kafka.ts';
+import type { SimRedis } from './redis.ts';
+import { Uncounted } from './uncounted.ts';
+import type { Actor } from './world.ts';
+
+export const tenantId = 'default';
+/** Nobody reads them here, and making them takes longer than a history. */
+const metrics = createPipelineMetrics(new Registry());
+
+export interface Engines {
+  readonly kafka: SimKafka;
+  readonly redis: SimRedis;
+  readonly release: CompiledRelease;
+  readonly diskFaults: DiskFaults;
+  /** A decision is on its way to its topic. */
+  readonly onPublish: (actor: Actor, records: readonly DecisionRecord[]) => void;
+}
+
+export interface SimDecider {
+  readonly actor: Actor;
+  readonly log: EventLog;
+  readonly service: DecisionService;
+  readonly pipeline: Pipeline;
+  readonly store: ClaimedStore;
+  readonly velocity: RedisVelocityStore;
+  readonly uncounted: Uncounted;
+  readonly cache: RedisDecisionCache;
+  readonly connection: ReturnType<SimRedis['connect']>;
+  readonly spool: Spool;
+  close(): Promise<void>;
+}
+
+/** As src/cli/roles/decider.ts. */
+export function openSimDecider(
+  engines: Engines,
+  actor: Actor,
+  disk: SimDisk,
+  { redisMs, spoolAfterMs }: { readonly redisMs: number; readonly spoolAfterMs: number },
+): SimDecider {
+  const { release } = engines;
+  const { world } = actor;
+  const log = engines.kafka.client(actor);
+  const connection = engines.redis.connect(actor, redisMs);
+  const redisVelocity = new RedisVelocityStore({ program: release.features, connection });
+  const uncounted = new Uncounted(redisVelocity);
+  const { velocity } = uncounted;
+  const cache = new RedisDecisionCache({ connection });
+  const told = (what: string) => (error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
+  const spool = new Spool({
+    file: disk.open(actor, engines.diskFaults),
+    append: (messages) => log.append(topics.decisions, messages),
+    onFailure: told('decisions are spooled'),
+    afterMs: spoolAfterMs,
+  });
+  const decoder = createPaymentDecoder();
+  const store = new ClaimedStore({
+    cache,
+    append: async (records) => {
+      engines.onPublish(actor, records);
+      await spool.append(
+        records.map((record) => ({
+          key: record.paymentId,
+          value: encodeDecisionMessage(record, release.features.names),
+        })),
+      );
+    },
+    appendLabels: (_tenantId, labels) =>
+      log.append(
+        topics.labels,
+        labels.map((label) => ({ key: label.paymentId, value: Buffer.from(JSON.stringify(labelToJson(label))) })),
+      ),
+    onAdopted(records) {
+      for (const record of records) {
+        const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
+        if (payment instanceof Payment) velocity.missed?.(record.tenantId, [payment]);
+      }
+    },
+    onFailure: (step, error) => told(step)(error),
+    waitedForMs: redisMs,
+    unhurriedMs: 2 * redisMs,
+  });
+  const pipeline = new Pipeline({
+    release,
+    store,
+    velocity,
+    pool: undefined,
+    clock: systemClock,
+    metrics,
+    onStageFailure: (stage, failure, error) => told(`stage ${stage} ${failure}`)(error),
+  });
+  const service = createDecisionService({
+    pipeline,
+    store,
+    velocity,
+    releaseOf: () => Promise.resolve(release),
+    dependencies: () => [],
+    onFailure: told('labels'),
+  });
+  return {
+    actor,
+    log,
+    service,
+    pipeline,
+    store,
+    velocity: redisVelocity,
+    uncounted,
+    cache,
+    connection,
+    spool,
+    async close() {
+      await pipeline.close();
+      await store.close();
+      await spool.close();
+      await redisVelocity.close();
+      await connection.close();
+      await log.close();
+    },
+  };
+}
+
+/** What of a process the history speaks to. */
+export interface SimProcess {
+  readonly actor: Actor;
+  readonly decider?: SimDecider;
+  stop(): Promise<void>;
+}
+
+/** As src/cli/serve.ts. */
+export function startSimServe(engines: Engines, actor: Actor, disk: SimDisk): SimProcess {
+  const decider = openSimDecider(engines, actor, disk, { redisMs: 25, spoolAfterMs: 40 });
+  return { actor, decider, stop: () => decider.close() };
+}
+
+/** As src/cli/stream.ts. */
+export function startSimStream(engines: Engines, actor: Actor, disk: SimDisk, onDead: () => void): SimProcess {
+  const { world } = actor;
+  const decider = openSimDecider(engines, actor, disk, { redisMs: 500, spoolAfterMs: 2_000 });
+  const shared = { log: decider.log, clock: systemClock, onDeadLetter: () => {}, onDead };
+  const payments = new StreamConsumer({
+    ...shared,
+    tenantId,
+    store: decider.store,
+    pipeline: decider.pipeline,
+    marks: createStepMarks(decider.connection, streamGroup),
+    onFailure: (error) => world.trace(actor.name, () => `the stream reads again: ${String(error)}`),
+  });
+  const labels = new LabelConsumer({
+    ...shared,
+    apply: createLabelApplier(decider, tenantId),
+    onFailure: (error) => world.trace(actor.name, () => `labels are read again: ${String(error)}`),
+  });
+  payments.start();
+  labels.start();
+  return {
+    actor,
+    decider,
+    async stop() {
+      await Promise.all([payments.stop(), labels.stop()]);
+      await decider.close();
+    },
+  };
+}
