@@ -47,15 +47,22 @@ export class FoldedWindows {
       const inRecords = op.windowMs > 0 && evaluation.timeMs - op.delayMs - op.windowMs >= completeSinceMs;
       if (inRecords || (op.windowMs === 0 && op.code !== opCodes.sinceLast)) {
         values[at] = evaluation.valueOf(cell, op);
-        // At the moment of the first event: it may be the first one, delivered again.
-        const perhapsFirst = op.code === opCodes.isFirst && evaluation.folded && evaluation.timeMs === cell.firstSeenMs;
-        bounds[at] = perhapsFirst && !evaluation.first ? 1 : 0;
+        bounds[at] = op.code === opCodes.isFirst && this.#perhapsFirst() ? 1 : 0;
         continue;
       }
       const estimate = op.code === opCodes.sinceLast ? this.#sinceLast(completeSinceMs) : this.#windowed(op);
       values[at] = estimate.value;
       bounds[at] = this.#window.unknown ? unboundedBound : boundOf(estimate);
     }
+  }
+
+  /**
+   * At the moment of the first event, and itself folded or the oldest that is not: it may be the first one, delivered again, or one
+   * that came after it at the same moment.
+   */
+  #perhapsFirst(): boolean {
+    const { folded, first, end, timeMs } = this.#evaluation;
+    return timeMs === this.#cell.firstSeenMs && (folded ? !first : end === 1);
   }
 
   #windowed(op: Op): Estimate {

@@ -185,6 +185,18 @@ describe('velocity features over random histories', { timeout: 120_000 }, () => 
     );
   });
 
+  it('stay within them for one that came again at the moment of the first, which is folded', () => {
+    const at = (gapMs: number, customerId: string): Step => ({
+      kind: 'pay',
+      gapMs,
+      fields: { customerId, terminalId: 'T1', deviceId: 'D1', country: 'DE', channel: 'ecommerce', amountMinor: 0 },
+    });
+    const later = Array.from({ length: 8 }, () => at(0, 'C1'));
+    compare([at(-720_000_000, 'C2'), at(-720_000_000, 'C2'), ...later, ...later, { kind: 'again', pick: 1 }], 8, true);
+    const many = Array.from({ length: 12 }, () => at(0, 'C2'));
+    for (let pick = 0; pick < 12; pick++) compare([...many, { kind: 'again', pick }], 8, true);
+  });
+
   it('stay within their bounds when the ring overflows into buckets', () => {
     fc.assert(
       fc.property(
