@@ -24,6 +24,12 @@ export function nodePath() {
   return nodeMajor >= nodeMajorNeeded ? process.execPath : undefined;
 }
 
+/**
+ * For commands that somebody waits for: young objects are collected in small steps of about 1 ms instead of 5 to 7, for twice the
+ * (small) work. What a payment leaves behind lives as long as the payment; MiB.
+ */
+export const latencyFlags = ['--max-semi-space-size=4'];
+
 /** The environment for children: our tools first on PATH. */
 export function childEnvironment(extra = {}) {
   return { ...process.env, ...extra, PATH: `${binDirectory}${delimiter}${process.env.PATH ?? ''}` };
