@@ -43,36 +43,56 @@ const noReasonsNorRules = utf8.encode(',"reasons":[],"rules":[]');
 const noModel = utf8.encode(',"model":null');
 const closeObject = utf8.encode('}');
 const notDegraded = utf8.encode('[],"mode":"live","occurredAt":"');
+const beforeDecidedAt = '","decidedAt":"';
+/** With room for the time. */
+const decidedAtKey = utf8.encode(`${beforeDecidedAt}${' '.repeat(timestampBytes)}","latencyMicros":`);
+const decidedAtPlace = beforeDecidedAt.length;
 const liveKey = ',"mode":"live","occurredAt":"';
+
+/** What all decisions of a tenant by one release share, as bytes. */
+interface Constants {
+  readonly frame: Omit<DecisionFrame, 'decidedAtMs'>;
+  readonly afterPayment: Uint8Array;
+  readonly beforeProbability: Uint8Array | undefined;
+  readonly release: Uint8Array;
+  readonly bytes: number;
+}
+
+function encodeConstants(frame: Omit<DecisionFrame, 'decidedAtMs'>): Constants {
+  const { model } = frame;
+  const afterPayment = utf8.encode(`,"tenantId":${jsonString(frame.tenantId)},"action":"`);
+  const beforeProbability =
+    model === null
+      ? undefined
+      : utf8.encode(`,"model":{"id":${jsonString(model.id)},"version":"${model.version}","probability":`);
+  const release = utf8.encode(`,"releaseId":"${frame.releaseId}","degraded":`);
+  const bytes = afterPayment.length + (beforeProbability?.length ?? 0) + release.length;
+  return { frame, afterPayment, beforeProbability, release, bytes };
+}
+
+/** Most batches are of the tenant and release of the one before. */
+let latest: Constants | undefined;
+
+function constantsOf({ tenantId, releaseId, model }: DecisionFrame): Constants {
+  const known = latest?.frame;
+  if (latest === undefined || known?.tenantId !== tenantId || known.releaseId !== releaseId || known.model !== model)
+    latest = encodeConstants({ tenantId, releaseId, model });
+  return latest;
+}
 
 export class DecisionWriter {
   readonly #writer: ByteWriter;
   readonly #tenantId: string;
-  readonly #afterPayment: Uint8Array;
-  readonly #beforeProbability: Uint8Array | undefined;
-  readonly #release: Uint8Array;
-  readonly #decidedAt: Uint8Array;
+  readonly #constants: Constants;
+  readonly #decidedAt = decidedAtKey.slice();
   readonly #constantBytes: number;
 
   constructor(frame: DecisionFrame, decisions: number) {
-    const { model } = frame;
     this.#writer = new ByteWriter(decisions * usualDecisionBytes);
     this.#tenantId = frame.tenantId;
-    this.#afterPayment = utf8.encode(`,"tenantId":${jsonString(frame.tenantId)},"action":"`);
-    this.#beforeProbability =
-      model === null
-        ? undefined
-        : utf8.encode(`,"model":{"id":${jsonString(model.id)},"version":"${model.version}","probability":`);
-    this.#release = utf8.encode(`,"releaseId":"${frame.releaseId}","degraded":`);
-    const decidedAt = new Uint8Array(timestampBytes);
-    writeTimestamp(decidedAt, 0, frame.decidedAtMs);
-    this.#decidedAt = utf8.encode(`","decidedAt":"${new TextDecoder().decode(decidedAt)}","latencyMicros":`);
-    this.#constantBytes =
-      this.#afterPayment.length +
-      (this.#beforeProbability?.length ?? 0) +
-      this.#release.length +
-      this.#decidedAt.length +
-      variableBytesMax;
+    this.#constants = constantsOf(frame);
+    writeTimestamp(this.#decidedAt, decidedAtPlace, frame.decidedAtMs);
+    this.#constantBytes = this.#constants.bytes + this.#decidedAt.length + variableBytesMax;
   }
 
   /** All decisions written so far. */
@@ -90,12 +110,12 @@ export class DecisionWriter {
     writer.constant(paymentKey);
     writer.quoted(parts.paymentId);
     writer.reserve(this.#constantBytes);
-    writer.constant(this.#afterPayment);
+    writer.constant(this.#constants.afterPayment);
     writer.constant(parts.action === 'hold' ? holdAndScore : allowAndScore);
     writer.fraction(parts.score, scoreScale, scorePlaces);
     this.#reasonsAndRules(parts);
     this.#model(parts.probability);
-    writer.constant(this.#release);
+    writer.constant(this.#constants.release);
     if (parts.degraded.length === 0) writer.constant(notDegraded);
     else writer.raw(JSON.stringify(parts.degraded) + liveKey);
     writer.reserve(this.#constantBytes);
@@ -119,11 +139,12 @@ export class DecisionWriter {
 
   #model(probability: number): void {
     const writer = this.#writer;
-    if (this.#beforeProbability === undefined || Number.isNaN(probability)) {
+    const { beforeProbability } = this.#constants;
+    if (beforeProbability === undefined || Number.isNaN(probability)) {
       writer.constant(noModel);
       return;
     }
-    writer.constant(this.#beforeProbability);
+    writer.constant(beforeProbability);
     writer.fraction(probability, probabilityScale, probabilityPlaces);
     writer.constant(closeObject);
   }
