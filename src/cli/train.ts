@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { failed, wrongUsage } from '../config/exit.ts';
 import { readModelDirectory, writeModelDirectory } from '../models/directory.ts';
 import { cardMarkdown, type TrainedCard } from '../models/training/card.ts';
@@ -110,7 +110,11 @@ export function trainCommand(): Command {
   return new Command('train')
     .argument('<file>', 'labelled payments in time order (.csv, also .gz), as for replay')
     .requiredOption('--out <directory>', 'where model.json, weights.bin, card.json and CARD.md go')
-    .option('--train-start <day>', 'first train day, UTC', day, Date.UTC(2018, 6, 25))
+    .addOption(
+      new Option('--train-start <day>', 'first train day, UTC')
+        .argParser(day)
+        .default(Date.UTC(2018, 6, 25), '2018-07-25'),
+    )
     .option('--train-days <days>', 'days to learn from', wholeNumber(1, splitDaysMax), 7)
     .option('--delay-days <days>', 'days until a label is known', wholeNumber(0, splitDaysMax), 7)
     .option('--test-days <days>', 'days to be judged by', wholeNumber(1, splitDaysMax), 7)
