@@ -30,6 +30,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     load: () => import('./redisVelocity.ts'),
   },
   stream: { about: 'embedded log to durable decisions, 500,000 payments', load: () => import('./stream.ts') },
+  'stream-kafka': {
+    about: 'Kafka → Redis → Kafka by the role `stream`, beside a raw copy and the textbook pipeline',
+    load: () => import('./streamKafka.ts'),
+  },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
 };
