@@ -65,7 +65,7 @@ export class RedisDecisionCache implements DecisionCache {
     write: readonly boolean[],
   ): Promise<readonly (ClaimOutcome | undefined)[]> {
     const keys = records.map(({ tenantId, paymentId }) => keyOf('d', tenantId, paymentId));
-    const values = records.map((record, i) => (write[i] === true ? Buffer.from(encodeRecordBytes(record).buffer) : ''));
+    const values = records.map((record, i) => (write[i] === true ? asBuffer(encodeRecordBytes(record)) : ''));
     const answers = await this.#inCalls(keys, (own, rows) => {
       const args = rows.map((row) => values[row] as Buffer | string);
       return this.#connection.run(claimScript, own, [this.#ttlSeconds, ...args]);
@@ -140,6 +140,8 @@ export class RedisDecisionCache implements DecisionCache {
     return answers;
   }
 }
+
+const asBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, length);
 
 function labelText({ label, source, labelledAtMs }: Label): string {
   return `${label} ${source} ${labelledAtMs}`;
