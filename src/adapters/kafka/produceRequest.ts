@@ -37,9 +37,11 @@ type MakeRequest = (options: ProduceOptions) => Request;
 
 const load = createRequire(import.meta.url);
 const requestPath = 'kafkajs/src/protocol/requests/produce/v3/request';
+const groupingPath = 'kafkajs/src/producer/groupMessagesPerPartition';
 const EncoderOf = load('kafkajs/src/protocol/encoder') as new (bytes: number) => Encoder;
-/** As kafkajs makes them. */
+/** As kafkajs has them. */
 export const originalRequest = load(requestPath) as MakeRequest;
+export const originalGrouping = load(groupingPath) as typeof groupMessages;
 
 /** Before a batch's records: offset, length, epoch of the leader, version, checksum, then what the checksum covers. */
 const batchHeadBytes = 61;
@@ -168,6 +170,27 @@ export const produceRequest: MakeRequest = (options) => {
   return plain(options) ? { ...request, encode: () => Promise.resolve(encode(options)) } : request;
 };
 
-const own = load.cache[load.resolve(requestPath)];
-// The versions in use are loaded at the first send, and are made from what they find here.
-if (own !== undefined) own.exports = produceRequest;
+interface Grouping {
+  readonly topic: string;
+  readonly partitionMetadata: readonly unknown[];
+  readonly messages: readonly ProduceMessage[];
+  readonly partitioner: (of: Pick<Grouping, 'topic' | 'partitionMetadata'> & { message: ProduceMessage }) => number;
+}
+
+/** kafkajs' own copies the list of a partition for each message that it adds to it. */
+export function groupMessages({ topic, partitionMetadata, messages, partitioner }: Grouping) {
+  const groups: Record<number, ProduceMessage[]> = {};
+  if (partitionMetadata.length === 0) return groups;
+  for (const message of messages) (groups[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+  return groups;
+}
+
+function replace(path: string, made: unknown): void {
+  const own = load.cache[load.resolve(path)];
+  if (own !== undefined) own.exports = made;
+}
+
+// The versions of the request are loaded at the first send, and made from what they find here; the producer takes its grouping
+// when kafkajs is loaded, which is why client.ts imports this first.
+replace(requestPath, produceRequest);
+replace(groupingPath, groupMessages);

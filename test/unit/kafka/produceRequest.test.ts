@@ -3,7 +3,13 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { crc32c } from '../../../src/adapters/kafka/crc32c.ts';
-import { originalRequest, produceRequest, type ProduceOptions } from '../../../src/adapters/kafka/produceRequest.ts';
+import {
+  groupMessages,
+  originalGrouping,
+  originalRequest,
+  produceRequest,
+  type ProduceOptions,
+} from '../../../src/adapters/kafka/produceRequest.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
 
 const seed = testSeed();
@@ -92,6 +98,15 @@ describe('a produce request', () => {
       expect(String(protocol({ version })(options).request.encode)).toBe(String(produceRequest(options).encode));
     }
   });
+});
+
+it('messages are shared out to partitions as kafkajs does', () => {
+  const messages = Array.from({ length: 50 }, (_, i) => ({ key: `k${i}`, value: `${i}` }));
+  const partitioner = ({ message: { value } }: { message: { value: unknown } }): number => Number(value) % 3;
+  for (const partitionMetadata of [[], [0, 1, 2]]) {
+    const given = { topic: 't', partitionMetadata, messages, partitioner };
+    expect(groupMessages(given)).toEqual(originalGrouping(given));
+  }
 });
 
 describe('the checksum', () => {
