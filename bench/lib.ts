@@ -37,6 +37,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** Smallest and largest. */
+export const rangeOf = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)];
+
 /** A size that the environment may make smaller, for a quick look. */
 export function sizeOf(name: string, otherwise: number): number {
   const text = process.env[name];

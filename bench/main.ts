@@ -34,6 +34,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'Kafka → Redis → Kafka by the role `stream`, beside a raw copy and the textbook pipeline',
     load: () => import('./streamKafka.ts'),
   },
+  scale: { about: 'two processes of `stream` beside one, and CPU a payment', load: () => import('./scale.ts') },
+  'inline-real': {
+    about: 'HTTP latency by open loop over a real Kafka and Redis, by stage',
+    load: () => import('./inlineReal.ts'),
+  },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
 };

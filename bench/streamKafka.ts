@@ -3,31 +3,23 @@
  * run, a raw copy from topic to topic with the same client, and the pipeline as textbooks have it (fixtures/textbookPipeline.ts).
  * BENCH_PAYMENTS, BENCH_ROUNDS and BENCH_TEXTBOOK_PAYMENTS make it smaller.
  */
-import { engineBundle, engineFeatureNames, engineRules } from './fixtures/engineRelease.ts';
-import { randomArtefact } from './fixtures/randomModel.ts';
 import { type Bench, runRawCopy, runStream, runTextbook, type StreamRun } from './fixtures/streamRuns.ts';
 import { openStreamBench } from './fixtures/streamBench.ts';
-import { median, printMetric, sizeOf } from './lib.ts';
-
-const releases = {
-  /** 20 features over 4 entities, 50 rules, a model of 20-64-32-1: what the textbook pipeline computes, too. */
-  twenty: engineBundle(engineRules, randomArtefact(engineFeatureNames, 1)),
-  default: undefined,
-} as const;
-type ReleaseName = keyof typeof releases;
+import { type StreamRelease, streamReleases } from './fixtures/streamReleases.ts';
+import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 
 interface Round {
   readonly raw: number;
   readonly rawOfDecisions: number;
   readonly textbook: number;
-  readonly runs: Readonly<Record<ReleaseName, StreamRun>>;
+  readonly runs: Readonly<Record<StreamRelease, StreamRun>>;
 }
 
 async function measure(bench: Bench, textbookPayments: number): Promise<Round> {
   const before = await runRawCopy(bench, 0);
-  const twenty = await runStream(bench, releases.twenty);
+  const twenty = await runStream(bench, streamReleases.twenty);
   const textbook = await runTextbook(bench, textbookPayments);
-  const ofDefault = await runStream(bench, releases.default);
+  const ofDefault = await runStream(bench, streamReleases.default);
   const after = await runRawCopy(bench, 0);
   const large = await runRawCopy(bench, Math.round(twenty.meanBytes));
   return {
@@ -37,8 +29,6 @@ async function measure(bench: Bench, textbookPayments: number): Promise<Round> {
     runs: { twenty, default: ofDefault },
   };
 }
-
-const rangeOf = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)];
 
 function report(rounds: readonly Round[], payments: number): void {
   const n = rounds.length;
