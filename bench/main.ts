@@ -39,6 +39,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'HTTP latency by open loop over a real Kafka and Redis, by stage',
     load: () => import('./inlineReal.ts'),
   },
+  soak: {
+    about: 'ten minutes of `stream` at 70 % of its maximum: memory, backlog, latency',
+    load: () => import('./soak.ts'),
+  },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
 };

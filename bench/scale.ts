@@ -1,7 +1,11 @@
 /**
  * `scale`: one and two processes of the role `stream` over the same topic, in turn; and what a payment costs each process and
  * engine in CPU time. Two processes are faster where Kafka, Redis and they have cores of their own: on a machine that is busy
- * with one of them, the sum of the CPU times says what more machines would give. BENCH_PAYMENTS and BENCH_ROUNDS make it smaller.
+ * with one of them, the sum of the CPU times says what more machines would give.
+ *
+ * The payments are 10 ms of event time apart, as of a busy system. While processes read a backlog they stay within two minutes of
+ * event time of each other (src/pipeline/inStep.ts): payments 10 s apart would be decided a dozen at a time by each, and two
+ * processes would be slower than one (BENCH_STEP_MS=10000 shows it). BENCH_PAYMENTS and BENCH_ROUNDS make it smaller.
  */
 import { availableParallelism } from 'node:os';
 import { openStreamBench } from './fixtures/streamBench.ts';
@@ -10,6 +14,7 @@ import { runStream, type StreamRun } from './fixtures/streamRuns.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 
 const release = 'twenty';
+const denseStepMs = 10;
 const counts = [1, 2] as const;
 const parts = ['stream', 'kafka', 'redis'] as const;
 
@@ -52,7 +57,7 @@ function report(runs: readonly (readonly StreamRun[])[]): void {
 }
 
 export async function run(): Promise<void> {
-  const bench = await openStreamBench(sizeOf('BENCH_PAYMENTS', 200_000));
+  const bench = await openStreamBench(sizeOf('BENCH_PAYMENTS', 200_000), sizeOf('BENCH_STEP_MS', denseStepMs));
   const rounds = sizeOf('BENCH_ROUNDS', 3);
   try {
     const runs: StreamRun[][] = counts.map(() => []);

@@ -42,8 +42,8 @@ function featuresText(keys: readonly string[], features: Float64Array, bounds: F
     const bound = bounds[i] as number;
     text += keys[i] as string;
     if (Number.isNaN(value)) text += 'null';
-    else text += value === 0 && Object.is(value, -0) ? '-0' : value;
-    if (bound !== 0) text += `,"exact":false,"bound":${Number.isFinite(bound) ? bound : 'null'}`;
+    else text += Object.is(value, -0) ? '-0' : String(value);
+    if (bound !== 0) text += `,"exact":false,"bound":${Number.isFinite(bound) ? String(bound) : 'null'}`;
     text += '}';
   }
   return `${text}}}`;
