@@ -66,7 +66,9 @@ function messagesOf(names: RedisReleaseNames, records: readonly DecisionRecord[]
   );
 }
 
-type StoreParts = Pick<Decider, 'log' | 'cache' | 'spool' | 'velocity' | 'metrics'> & { readonly names: RedisReleaseNames };
+type StoreParts = Pick<Decider, 'log' | 'cache' | 'spool' | 'velocity' | 'metrics'> & {
+  readonly names: RedisReleaseNames;
+};
 
 function createStore({ log, cache, spool, velocity, metrics, names }: StoreParts, { logger, redisMs }: DeciderOptions) {
   const decoder = createPaymentDecoder();
