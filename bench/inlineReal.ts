@@ -46,10 +46,24 @@ function reportStages(before: ReadonlyMap<string, number>, after: ReadonlyMap<st
     const value = meanMsOf('holdfast_stage_seconds', `{stage="${stage}"}`, before, after);
     // Appending is a part of recording.
     if (stage !== 'append') inside += value;
-    printMetric({ ...line, metric: 'stage_ms', stage, value, spread: [value, value], share: value / meanMs });
+    printMetric({
+      ...line,
+      metric: 'stage_ms',
+      stage,
+      value,
+      spread: [value, value],
+      share: Number((value / meanMs).toFixed(3)),
+    });
   }
   const rest = meanMs - inside;
-  printMetric({ ...line, metric: 'stage_ms', stage: 'http', value: rest, spread: [rest, rest], share: rest / meanMs });
+  printMetric({
+    ...line,
+    metric: 'stage_ms',
+    stage: 'http',
+    value: rest,
+    spread: [rest, rest],
+    share: Number((rest / meanMs).toFixed(3)),
+  });
 }
 
 async function measure(driver: ChildProcess, serve: Server, log: StreamTopics): Promise<void> {

@@ -52,7 +52,8 @@ interface Soaked {
   readonly latencies: readonly LatencySample[];
   readonly backlogAtEnd: number;
   readonly backlogMax: number;
-  readonly drainedInMs: number;
+  /** Undefined: not within `drainSecondsMax`. */
+  readonly drainedInMs: number | undefined;
   readonly payments: number;
 }
 
@@ -92,8 +93,10 @@ async function soak(
   const [payments] = await sent;
   const backlogAtEnd = await backlog();
   const endedAt = performance.now();
-  await log.until(topics.decisions, decisionsFrom, payments, drainSecondsMax);
-  const drainedInMs = performance.now() - endedAt;
+  const drainedInMs = await log.until(topics.decisions, decisionsFrom, payments, drainSecondsMax).then(
+    () => performance.now() - endedAt,
+    () => undefined,
+  );
   return { memory, latencies: sampler.samples, backlogAtEnd, backlogMax, drainedInMs, payments };
 }
 
@@ -130,7 +133,7 @@ function report(soaked: Soaked, rate: number, seconds: number, maximum: number |
     unit: 'payments',
     spread: [soaked.backlogAtEnd, soaked.backlogAtEnd],
     most: soaked.backlogMax,
-    drained_in_ms: Math.round(soaked.drainedInMs),
+    drained_in_ms: soaked.drainedInMs === undefined ? null : Math.round(soaked.drainedInMs),
     payments: soaked.payments,
   });
 }
