@@ -3,19 +3,9 @@
  * durably. Slices of the two alternate, so that whatever else the machine does falls on both.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { failed } from '../src/config/exit.ts';
-import type { DriverJob, DriverResult } from './fixtures/openLoopDriver.ts';
-import {
-  benchKey,
-  decideOnce,
-  freePort,
-  type Server,
-  startServer,
-  startUp,
-  temporaryDirectory,
-} from './fixtures/upProcess.ts';
+import { drive, percentile } from './fixtures/openLoop.ts';
+import { decideOnce, freePort, type Server, startServer, startUp, temporaryDirectory } from './fixtures/upProcess.ts';
 import { median, printMetric } from './lib.ts';
 
 const rates = [200, 1000] as const;
@@ -29,23 +19,6 @@ const percentiles = [
 ] as const;
 
 type Slice = readonly number[];
-
-async function drive(
-  driver: ChildProcess,
-  server: Server,
-  ratePerSecond: number,
-  seconds: number,
-  seed: number,
-): Promise<Slice> {
-  const job: DriverJob = { port: Number(server.url.port), key: benchKey, ratePerSecond, seconds, seed };
-  driver.send(job);
-  const [result] = (await once(driver, 'message')) as [DriverResult];
-  if (result.failures > 0) throw failed(`${result.failures} of ${ratePerSecond * seconds} payments were not decided`);
-  return [...result.latencies].sort((a, b) => a - b);
-}
-
-const percentile = (sorted: Slice, share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
 function report(rate: number, ours: readonly Slice[], reference: readonly Slice[]): void {
   for (const [metric, share] of percentiles) {

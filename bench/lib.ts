@@ -1,4 +1,5 @@
 /** What every benchmark shares: the contract's JSON line, the median, interleaved rounds. */
+import { wrongUsage } from '../src/config/exit.ts';
 
 export interface Metric {
   readonly bench: string;
@@ -34,4 +35,16 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** Smallest and largest. */
+export const rangeOf = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)];
+
+/** A size that the environment may make smaller, for a quick look. */
+export function sizeOf(name: string, otherwise: number): number {
+  const text = process.env[name];
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw wrongUsage(`${name} must be a whole number from 1 on`);
+  return value;
 }

@@ -30,6 +30,19 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     load: () => import('./redisVelocity.ts'),
   },
   stream: { about: 'embedded log to durable decisions, 500,000 payments', load: () => import('./stream.ts') },
+  'stream-kafka': {
+    about: 'Kafka → Redis → Kafka by the role `stream`, beside a raw copy and the textbook pipeline',
+    load: () => import('./streamKafka.ts'),
+  },
+  scale: { about: 'two processes of `stream` beside one, and CPU a payment', load: () => import('./scale.ts') },
+  'inline-real': {
+    about: 'HTTP latency by open loop over a real Kafka and Redis, by stage',
+    load: () => import('./inlineReal.ts'),
+  },
+  soak: {
+    about: 'ten minutes of `stream` at 70 % of its maximum: memory, backlog, latency',
+    load: () => import('./soak.ts'),
+  },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
 };

@@ -26,6 +26,7 @@ import type {
   DecisionStore,
   RecordOutcome,
 } from './ports.ts';
+import { encodedRecords, recordKey } from './codec.ts';
 import { RecentClaims } from './recentClaims.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { DecisionsUnavailable } from './storeErrors.ts';
@@ -130,14 +131,14 @@ export class ClaimedStore implements DecisionStore {
   ): Promise<readonly RecordOutcome[]> {
     if (deadlinesMs.length !== records.length) throw new TypeError('one deadline for each record');
     if (commits.length > 0) throw new TypeError('positions are not durable together with these decisions');
-    const claims = records.length === 0 ? [] : await this.#claim(records, deadlinesMs);
+    const claims = records.length === 0 ? [] : await this.#claim(encodedRecords(records), deadlinesMs);
     const unpublished = claims.flatMap((claim) => (claim?.published === false ? [claim.record] : []));
     await this.#publish(unpublished);
     const told = new Set<string>();
     return claims.map((claim): RecordOutcome => {
       if (claim === undefined) return expired;
-      const first = !told.has(keyOf(claim.record));
-      told.add(keyOf(claim.record));
+      const first = !told.has(recordKey(claim.record));
+      told.add(recordKey(claim.record));
       return { status: claim.won && first ? 'recorded' : 'existing', winner: claim.record };
     });
   }
@@ -207,9 +208,9 @@ export class ClaimedStore implements DecisionStore {
   async #publish(records: readonly DecisionRecord[]): Promise<readonly DecisionRecord[]> {
     const waiting: Promise<void>[] = [];
     const ours = distinct(records).filter((record) => {
-      const onItsWay = this.#publishing.get(keyOf(record));
+      const onItsWay = this.#publishing.get(recordKey(record));
       if (onItsWay !== undefined) waiting.push(onItsWay);
-      return onItsWay === undefined && !this.#recent.isPublished(record.tenantId, record.paymentId);
+      return onItsWay === undefined && !this.#recent.isPublished(record);
     });
     if (ours.length > 0) waiting.push(this.#append(ours));
     await Promise.all(waiting);
@@ -219,10 +220,10 @@ export class ClaimedStore implements DecisionStore {
   #append(records: readonly DecisionRecord[]): Promise<void> {
     const { append, cache, onFailure } = this.#options;
     const forget = (): void => {
-      for (const record of records) this.#publishing.delete(keyOf(record));
+      for (const record of records) this.#publishing.delete(recordKey(record));
     };
     // Of what was decided without the cache another decision may be claimed there: that one is not published by this.
-    const claimed = records.filter(({ tenantId, paymentId }) => !this.#recent.isUnclaimed(tenantId, paymentId));
+    const claimed = records.filter((record) => !this.#recent.isUnclaimed(record));
     const appended = append(records).then(
       () => {
         this.#recent.published(records);
@@ -235,7 +236,7 @@ export class ClaimedStore implements DecisionStore {
         throw error;
       },
     );
-    for (const record of records) this.#publishing.set(keyOf(record), appended);
+    for (const record of records) this.#publishing.set(recordKey(record), appended);
     return appended;
   }
 
@@ -243,10 +244,6 @@ export class ClaimedStore implements DecisionStore {
     const tracked = work.finally(() => this.#background.delete(tracked));
     this.#background.add(tracked);
   }
-}
-
-function keyOf({ tenantId, paymentId }: DecisionRecord): string {
-  return `${tenantId}\u0000${paymentId}`;
 }
 
 function labelKey({ paymentId, label, source, labelledAtMs }: Label): string {
@@ -257,8 +254,8 @@ function labelKey({ paymentId, label, source, labelledAtMs }: Label): string {
 function distinct(records: readonly DecisionRecord[]): DecisionRecord[] {
   const keys = new Set<string>();
   return records.filter((record) => {
-    const isNew = !keys.has(keyOf(record));
-    keys.add(keyOf(record));
+    const isNew = !keys.has(recordKey(record));
+    keys.add(recordKey(record));
     return isNew;
   });
 }

@@ -27,17 +27,17 @@ export class RecordFormatError extends Error {
 
 /** The exact number of bytes `encodeRecord` will write. */
 export function encodedRecordBytes(record: DecisionRecord): number {
-  // Once: a record may make its arrays when they are asked for.
-  const { bounds, features } = record;
+  // Each is asked for once: some records make their arrays anew for everyone who asks.
+  const { tenantId, paymentId, decision, payment, bounds } = record;
   let inexact = 0;
   for (let i = 0; i < bounds.length; i++) if (bounds[i] !== 0) inexact++;
   return (
     headerBytes +
-    Buffer.byteLength(record.tenantId) +
-    Buffer.byteLength(record.paymentId) +
-    record.decision.length +
-    record.payment.length +
-    features.length * 8 +
+    Buffer.byteLength(tenantId) +
+    Buffer.byteLength(paymentId) +
+    decision.length +
+    payment.length +
+    bounds.length * 8 +
     inexact * boundBytes
   );
 }
@@ -84,11 +84,36 @@ export function encodeRecord(record: DecisionRecord, target: Uint8Array, view: D
   return at;
 }
 
-/** One record alone, for tests and adapters that send single messages. */
-export function encodeRecordBytes(record: DecisionRecord): Uint8Array<ArrayBuffer> {
+/** One record alone, for adapters that send single messages; of a record that is encoded already its own bytes. */
+export function encodeRecordBytes(record: DecisionRecord): Uint8Array {
+  if (record instanceof EncodedRecord) return record.encoded;
   const target = new Uint8Array(encodedRecordBytes(record));
   encodeRecord(record, target, new DataView(target.buffer), 0);
   return target;
+}
+
+/** The same records, encoded once for everyone who wants their bytes, and independent of what they were made from. */
+export function encodedRecords(records: readonly DecisionRecord[]): DecisionRecord[] {
+  let end = 0;
+  const ends = records.map((record) => (end += encodedRecordBytes(record)));
+  const bytes = new Uint8Array(end);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  return records.map((record, i) => {
+    encodeRecord(record, bytes, view, at);
+    const encoded = new EncodedRecord(bytes.subarray(at, ends[i]), record);
+    at = ends[i] as number;
+    return encoded;
+  });
+}
+
+/** What tells payments apart: two records with the same key are of one payment. */
+export function recordKey(record: DecisionRecord): string {
+  return record instanceof EncodedRecord ? record.key : paymentKey(record.tenantId, record.paymentId);
+}
+
+export function paymentKey(tenantId: string, paymentId: string): string {
+  return `${tenantId}\u0000${paymentId}`;
 }
 
 /**
@@ -113,7 +138,10 @@ class EncodedRecord implements DecisionRecord {
   #features: Float64Array | undefined;
   #bounds: Float64Array | undefined;
 
-  constructor(bytes: Uint8Array) {
+  #key: string | undefined;
+
+  /** @param known the record that these are the bytes of */
+  constructor(bytes: Uint8Array, known?: DecisionRecord) {
     const length = bytes.length;
     const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     if (length < headerBytes) throw new RecordFormatError(`a record of ${length} bytes is cut off`);
@@ -128,6 +156,17 @@ class EncodedRecord implements DecisionRecord {
     this.#boundsStart = this.#featuresStart + view.getUint16(6, true) * 8;
     const end = this.#boundsStart + view.getUint16(16, true) * boundBytes;
     if (end !== length) throw new RecordFormatError(`a record of ${length} bytes says that it has ${end}`);
+    if (known === undefined) return;
+    this.#tenantId = known.tenantId;
+    this.#paymentId = known.paymentId;
+    this.#releaseId = known.releaseId;
+  }
+
+  get encoded(): Uint8Array {
+    return this.#bytes;
+  }
+  get key(): string {
+    return (this.#key ??= paymentKey(this.tenantId, this.paymentId));
   }
 
   get tenantId(): string {

@@ -23,25 +23,46 @@ const closing = 0x7d;
 const paymentField = Buffer.from(',"payment":');
 const featuresField = Buffer.from(',"features":');
 
-function featureText(name: string, value: number, bound: number): string {
-  const shown = Number.isNaN(value) ? 'null' : Object.is(value, -0) ? '-0' : String(value);
-  const key = `${JSON.stringify(name)}:{"value":${shown}`;
-  if (bound === 0) return `${key}}`;
-  return `${key},"exact":false,"bound":${Number.isFinite(bound) ? String(bound) : 'null'}}`;
+/** Of the last release whose decisions were encoded: `"NAME":{"value":` for each feature. */
+let lastNames: readonly string[] = [];
+let lastKeys: readonly string[] = [];
+
+function keysOf(featureNames: readonly string[]): readonly string[] {
+  if (featureNames !== lastNames) {
+    lastKeys = featureNames.map((name, i) => `${i === 0 ? '' : ','}${JSON.stringify(name)}:{"value":`);
+    lastNames = featureNames;
+  }
+  return lastKeys;
+}
+
+function featuresText(keys: readonly string[], features: Float64Array, bounds: Float64Array): string {
+  let text = '{';
+  for (let i = 0; i < keys.length; i++) {
+    const value = features[i] as number;
+    const bound = bounds[i] as number;
+    text += keys[i] as string;
+    if (Number.isNaN(value)) text += 'null';
+    else text += Object.is(value, -0) ? '-0' : String(value);
+    if (bound !== 0) text += `,"exact":false,"bound":${Number.isFinite(bound) ? String(bound) : 'null'}`;
+    text += '}';
+  }
+  return `${text}}}`;
 }
 
 /** @param featureNames of the record's release, in the order of its features */
 export function encodeDecisionMessage(record: DecisionRecord, featureNames: readonly string[]): Uint8Array {
   const { decision, payment, features, bounds } = record;
   if (featureNames.length !== features.length) throw new TypeError('one name for each feature');
-  const named = featureNames.map((name, i) => featureText(name, features[i] as number, bounds[i] as number));
-  return Buffer.concat([
-    decision.subarray(0, decision.length - 1),
-    paymentField,
-    payment,
-    featuresField,
-    Buffer.from(`{${named.join(',')}}}`),
-  ]);
+  const text = featuresText(keysOf(featureNames), features, bounds);
+  const paymentAt = decision.length - 1 + paymentField.length;
+  const featuresAt = paymentAt + payment.length + featuresField.length;
+  const bytes = Buffer.allocUnsafe(featuresAt + Buffer.byteLength(text));
+  bytes.set(decision, 0);
+  bytes.set(paymentField, decision.length - 1);
+  bytes.set(payment, paymentAt);
+  bytes.set(featuresField, paymentAt + payment.length);
+  bytes.write(text, featuresAt, 'utf8');
+  return bytes;
 }
 
 interface Parsed {

@@ -5,8 +5,13 @@ import type { Batch } from './batch.ts';
 import type { Item } from './item.ts';
 import { degradedOf } from './serialise.ts';
 
+/** The stages of a micro-batch, in order. `append` is the part of `record` that waits for the decisions topic, where there is one. */
+export type PipelineStage = 'lookup' | 'enrich' | 'score' | 'decide' | 'record' | 'append';
+
 export interface PipelineMetrics {
   batchDecided(batch: Batch, items: readonly Item[], nowMs: number): void;
+  /** How long a stage took of a micro-batch. */
+  stageTook(stage: PipelineStage, ms: number): void;
   refused(code: string): void;
   deadLetter(code: string): void;
   stageFailed(stage: string, failure: string): void;
@@ -81,6 +86,13 @@ function instruments(registry: Registry) {
       buckets: latencyBucketsSeconds,
       registers,
     }),
+    stages: new Histogram({
+      name: 'holdfast_stage_seconds',
+      help: 'How long each stage took of a micro-batch.',
+      labelNames: ['stage'],
+      buckets: latencyBucketsSeconds,
+      registers,
+    }),
     batchRows: new Histogram({
       name: 'holdfast_batch_rows',
       help: 'Payments in a micro-batch.',
@@ -91,7 +103,8 @@ function instruments(registry: Registry) {
 }
 
 export function createPipelineMetrics(registry: Registry): PipelineMetrics {
-  const { decisions, degraded, refused, deadLetters, stageFailures, latency, batchRows } = instruments(registry);
+  const { decisions, degraded, refused, deadLetters, stageFailures, latency, stages, batchRows } =
+    instruments(registry);
   const recent = new RecentLatencies();
   let total = 0;
   let holds = 0;
@@ -116,6 +129,7 @@ export function createPipelineMetrics(registry: Registry): PipelineMetrics {
       if (recorded > held) decisions.inc({ action: 'allow' }, recorded - held);
       batchRows.observe(items.length);
     },
+    stageTook: (stage, ms) => stages.observe({ stage }, ms / 1000),
     refused: (code) => refused.inc({ code }),
     deadLetter: (code) => deadLetters.inc({ code }),
     stageFailed: (stage, failure) => stageFailures.inc({ stage, failure }),

@@ -9,7 +9,7 @@ import { bounds } from './bounds.ts';
 import type { StageFailure } from './guard.ts';
 import { createStageGuard } from './guard.ts';
 import { InFlight, Item } from './item.ts';
-import type { PipelineMetrics } from './metrics.ts';
+import type { PipelineMetrics, PipelineStage } from './metrics.ts';
 import type { Commit, DecisionRecord, DecisionStore, RecordOutcome, ScoringPool, VelocityStore } from './ports.ts';
 import type { DecideResult } from './service.ts';
 import type { Clock } from './clock.ts';
@@ -222,7 +222,9 @@ export class Pipeline {
     onEnriched: () => void,
     rivals: readonly Item[] = [],
   ): Promise<void> {
+    const took = this.#stopwatch();
     const undecided = await this.#dedupe(tenantId, [...items, ...rivals]);
+    took('lookup');
     const fresh = undecided.filter((item) => !rivals.includes(item));
     // Nobody else is at work on the payments: their firsts will be the decisions.
     if (commits.length > 0) for (const item of rivals) item.settle(conflictOf(item));
@@ -239,10 +241,14 @@ export class Pipeline {
       const leftMs = remainingMs(fresh, this.#options.clock);
       await enrich(this.#tools, tenantId, batch, number, leftMs);
       onEnriched();
+      took('enrich');
       await score(this.#tools, batch, leftMs);
+      took('score');
       const records = decide(this.#tools, tenantId, batch, fresh);
+      took('decide');
       if (before !== undefined) await before();
       const outcomes = await this.#record(fresh, records, number, commits);
+      took('record');
       this.#settle(fresh, outcomes, batch);
     } catch (error) {
       // What may still become a decision stays counted: once, however often it comes, and whoever decides it.
@@ -259,6 +265,17 @@ export class Pipeline {
   async #settleRivals(tenantId: string, rivals: readonly Item[]): Promise<void> {
     const open = rivals.filter((item) => !item.settled);
     if (open.length > 0 && (await this.#dedupe(tenantId, open)).length > 0) throw new NotDecided();
+  }
+
+  /** Tells the metrics how long each stage took since the one before it. */
+  #stopwatch(): (stage: PipelineStage) => void {
+    const { clock, metrics } = this.#options;
+    let lastMs = clock.monotonicMs();
+    return (stage) => {
+      const nowMs = clock.monotonicMs();
+      metrics.stageTook(stage, nowMs - lastMs);
+      lastMs = nowMs;
+    };
   }
 
   /** Answers what is already decided, in conflict or out of time; returns the rest. */

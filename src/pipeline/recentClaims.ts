@@ -1,5 +1,5 @@
 /** What this process has claimed of late, for the time when the decision cache is away. */
-import { decodeRecord, encodeRecordBytes } from './codec.ts';
+import { decodeRecord, encodeRecordBytes, paymentKey, recordKey } from './codec.ts';
 import type { Claim, DecisionRecord } from './ports.ts';
 
 interface Recent {
@@ -12,6 +12,8 @@ interface Recent {
 export class RecentClaims {
   readonly #max: number;
   readonly #recent = new Map<string, Recent>();
+  /** The oldest come first. Kept: a new iterator would have to get past everything that was deleted lately. */
+  #oldest: MapIterator<string> = this.#recent.keys();
   #unclaimed = 0;
   #dropped = 0;
 
@@ -28,36 +30,36 @@ export class RecentClaims {
   }
 
   find(tenantId: string, paymentId: string): Claim | undefined {
-    const recent = this.#recent.get(keyOf(tenantId, paymentId));
+    const recent = this.#recent.get(paymentKey(tenantId, paymentId));
     return recent === undefined ? undefined : { record: decodeRecord(recent.bytes), published: recent.published };
   }
 
   /** Keeps a copy as the decision of its payment id. @param unclaimed the cache must hear of it later */
   add(record: DecisionRecord, unclaimed: boolean): void {
-    const key = keyOf(record.tenantId, record.paymentId);
+    const key = recordKey(record);
     this.#forget(key);
     this.#recent.set(key, { bytes: encodeRecordBytes(record), unclaimed, published: false });
     if (unclaimed) this.#unclaimed++;
     if (this.#recent.size <= this.#max) return;
-    const oldest = this.#recent.keys().next();
-    if (oldest.done === true) return;
-    if (this.#recent.get(oldest.value)?.unclaimed === true) this.#dropped++;
-    this.#forget(oldest.value);
+    const oldest = this.#nextOldest();
+    if (oldest === undefined) return;
+    if (this.#recent.get(oldest)?.unclaimed === true) this.#dropped++;
+    this.#forget(oldest);
   }
 
-  isPublished(tenantId: string, paymentId: string): boolean {
-    return this.#recent.get(keyOf(tenantId, paymentId))?.published === true;
+  isPublished(record: DecisionRecord): boolean {
+    return this.#recent.get(recordKey(record))?.published === true;
   }
 
   /** Decided without the cache, which has not heard of it yet. */
-  isUnclaimed(tenantId: string, paymentId: string): boolean {
-    return this.#recent.get(keyOf(tenantId, paymentId))?.unclaimed === true;
+  isUnclaimed(record: DecisionRecord): boolean {
+    return this.#recent.get(recordKey(record))?.unclaimed === true;
   }
 
   /** They are durable in the decisions topic. */
   published(records: readonly DecisionRecord[]): void {
-    for (const { tenantId, paymentId } of records) {
-      const recent = this.#recent.get(keyOf(tenantId, paymentId));
+    for (const record of records) {
+      const recent = this.#recent.get(recordKey(record));
       if (recent !== undefined) recent.published = true;
     }
   }
@@ -73,20 +75,25 @@ export class RecentClaims {
   }
 
   /** The cache has it now. @returns whether that is news */
-  claimed({ tenantId, paymentId }: DecisionRecord): boolean {
-    const recent = this.#recent.get(keyOf(tenantId, paymentId));
+  claimed(record: DecisionRecord): boolean {
+    const recent = this.#recent.get(recordKey(record));
     if (recent?.unclaimed !== true) return false;
     recent.unclaimed = false;
     this.#unclaimed--;
     return true;
   }
 
+  #nextOldest(): string | undefined {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#recent.keys();
+      next = this.#oldest.next();
+    }
+    return next.value;
+  }
+
   #forget(key: string): void {
     if (this.#recent.get(key)?.unclaimed === true) this.#unclaimed--;
     this.#recent.delete(key);
   }
-}
-
-function keyOf(tenantId: string, paymentId: string): string {
-  return `${tenantId}\u0000${paymentId}`;
 }

@@ -49,7 +49,7 @@ export class StreamConsumer {
   readonly #running = new Set<Promise<void>>();
   /** The newest batch has been counted: the next may be. */
   #enriched: Promise<unknown> = Promise.resolve();
-  /** The newest batch's decisions are durable: the next one's may become it. */
+  /** The decisions of the newest batch, and of all before it, are durable. */
   #decided: Promise<unknown> = Promise.resolve();
   /** By partition, for messages that tell no time. */
   readonly #lastTimeMs = new Map<number, number>();
@@ -119,7 +119,10 @@ export class StreamConsumer {
     throw failed.error;
   }
 
-  /** Starts on a batch; resolves when another may be read. Batches are counted, and become durable, one after another. */
+  /**
+   * Starts on a batch; resolves when another may be read. Batches are counted one after another. Decisions of several may become
+   * durable at a time, so that they share sends; a position does only after all decisions before it.
+   */
   async #take(subscription: Subscription, entries: readonly Entry[]): Promise<void> {
     const before = this.#decided;
     const enriched = Promise.withResolvers<void>();
@@ -127,8 +130,9 @@ export class StreamConsumer {
       .then(() => this.#decide(entries, before, enriched.resolve))
       .finally(enriched.resolve);
     this.#enriched = enriched.promise;
-    this.#decided = decided;
-    const committed = decided.then((commits) => (this.#atomic ? undefined : subscription.commit(commits)));
+    const durable = decided.then((commits) => before.then(() => commits));
+    this.#decided = durable;
+    const committed = durable.then((commits) => (this.#atomic ? undefined : subscription.commit(commits)));
     const tracked: Promise<void> = committed
       .catch((error: unknown) => {
         this.#failed ??= { error };
@@ -169,7 +173,8 @@ export class StreamConsumer {
       await this.#deadLetter(letters);
     };
     const before = async (): Promise<void> => {
-      await previous;
+      // Where positions become durable with the decisions, those of the batch before come first.
+      if (this.#atomic) await previous;
       await conflicts();
     };
     await pipeline.decideStreamBatch(tenantId, items, this.#atomic ? commits : [], before, onEnriched);

@@ -1,5 +1,6 @@
 /** A kafkajs client as Holdfast uses it: its own bounds, its log handed on without payment data. */
 import './repair.ts';
+import './produceRequest.ts';
 import type { KafkaConfig, LogEntry } from 'kafkajs';
 import { Kafka, logLevel } from 'kafkajs';
 import { LogUnavailable } from '../../pipeline/logErrors.ts';

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
-import { Partitioners } from 'kafkajs';
 
 import type { EventLog, Message, Topic } from '../../pipeline/ports.ts';
 import { topics } from '../../pipeline/ports.ts';
@@ -11,6 +10,7 @@ import { SendBatcher } from './batcher.ts';
 import { kafkaBounds } from './bounds.ts';
 import type { ClientLog, KafkaConnection } from './client.ts';
 import { createClient, unavailable } from './client.ts';
+import { createKeyPartitioner } from './partitioner.ts';
 import { KafkaSubscription } from './subscription.ts';
 
 export interface KafkaLogOptions {
@@ -56,7 +56,7 @@ export class KafkaEventLog implements EventLog {
     this.#client = createClient(options.connection, options.onLog ?? (() => {}));
     this.#producer = this.#client.producer({
       allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
+      createPartitioner: createKeyPartitioner,
     });
     const { sendBytesMax, sendMessagesMax, messageBytesMax, queueBytesMax, appendMsMax } = kafkaBounds;
     const send = (batch: readonly TopicMessages[]): Promise<void> => this.#send(batch);

@@ -15,9 +15,15 @@ export class Copies {
   readonly #bytesMax: number;
   readonly #copies = new Map<string, Kept>();
   #bytes = 0;
+  /**
+   * Goes round the entries, oldest first. Kept, because a new one would have to get past all that was deleted before it, which a
+   * Map holds on to until it makes itself anew.
+   */
+  #hand: MapIterator<[string, Kept]>;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#hand = this.#copies.entries();
   }
 
   get bytes(): number {
@@ -56,13 +62,19 @@ export class Copies {
 
   clear(): void {
     this.#copies.clear();
+    this.#hand = this.#copies.entries();
     this.#bytes = 0;
   }
 
   /** Oldest first; one that was used since gets another round. */
   #evict(): void {
-    for (const [key, kept] of this.#copies) {
-      if (this.#bytes <= this.#bytesMax) return;
+    while (this.#bytes > this.#bytesMax && this.#copies.size > 0) {
+      const next = this.#hand.next();
+      if (next.done === true) {
+        this.#hand = this.#copies.entries();
+        continue;
+      }
+      const [key, kept] = next.value;
       this.#copies.delete(key);
       if (kept.used) {
         kept.used = false;

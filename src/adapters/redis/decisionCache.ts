@@ -8,14 +8,16 @@ import { RedisUnavailable } from './errors.ts';
 import { shardsMax } from './keys.ts';
 import { claimScript, labelScript, publishScript } from './scripts.ts';
 
-/** Keys in one call: a decision is some 2 kB, and Redis does nothing else meanwhile. */
-const keysPerCallMax = 32;
+/** Keys in one call; Redis does nothing else meanwhile, and a claim brings some 2 kB with it. */
+const claimsPerCallMax = 32;
+const keysPerCallMax = 128;
 const ttlMsDefault = 7 * 86_400_000;
 const labelTtlMsDefault = 180 * 86_400_000;
 /** Labels of one payment. */
 const labelsMax = 256;
 const published = 0x31;
 const won = 0x31;
+const nothing = Buffer.alloc(0);
 
 export interface RedisDecisionCacheOptions {
   readonly connection: RedisConnection;
@@ -65,11 +67,15 @@ export class RedisDecisionCache implements DecisionCache {
     write: readonly boolean[],
   ): Promise<readonly (ClaimOutcome | undefined)[]> {
     const keys = records.map(({ tenantId, paymentId }) => keyOf('d', tenantId, paymentId));
-    const values = records.map((record, i) => (write[i] === true ? Buffer.from(encodeRecordBytes(record).buffer) : ''));
-    const answers = await this.#inCalls(keys, (own, rows) => {
-      const args = rows.map((row) => values[row] as Buffer | string);
-      return this.#connection.run(claimScript, own, [this.#ttlSeconds, ...args]);
+    const values = records.map((record, i) => (write[i] === true ? encodeRecordBytes(record) : nothing));
+    const parts = this.#parts(keys, claimsPerCallMax);
+    const calls = parts.map((rows) => {
+      const own = rows.map((row) => values[row] as Uint8Array);
+      const lengths = Buffer.from(Uint32Array.from(own, ({ length }) => length).buffer);
+      return { keys: rows.map((row) => keys[row] as string), args: [this.#ttlSeconds, lengths, Buffer.concat(own)] };
     });
+    const answers: unknown[] = keys.map(() => null);
+    await this.#connection.runAll(claimScript, calls, (reply, i) => place(answers, parts[i] as number[], reply));
     return answers.map((answer, i): ClaimOutcome | undefined => {
       if (!Buffer.isBuffer(answer)) return undefined;
       const isPublished = answer[1] === published;
@@ -106,13 +112,9 @@ export class RedisDecisionCache implements DecisionCache {
   }
 
   /**
-   * Splits the keys into calls and puts the answers together again. One after another in the order of rows within a hash
-   * tag, so that of equal ids the first comes first.
+   * The rows of each call. Those of a hash tag stay in their order, so that of equal ids the first comes first.
    */
-  async #inCalls(
-    keys: readonly string[],
-    call: (keys: string[], rows: readonly number[]) => Promise<unknown>,
-  ): Promise<unknown[]> {
+  #parts(keys: readonly string[], keysMax: number): number[][] {
     const groups = new Map<string, number[]>();
     keys.forEach((key, row) => {
       const tag = this.#connection.cluster ? key.slice(0, key.indexOf('}')) : '';
@@ -120,25 +122,34 @@ export class RedisDecisionCache implements DecisionCache {
       if (group === undefined) groups.set(tag, [row]);
       else group.push(row);
     });
-    const answers: unknown[] = keys.map(() => null);
-    const calls: Promise<void>[] = [];
+    const parts: number[][] = [];
     for (const rows of groups.values()) {
-      for (let from = 0; from < rows.length; from += keysPerCallMax) {
-        const part = rows.slice(from, from + keysPerCallMax);
-        const own = part.map((row) => keys[row] as string);
-        calls.push(
-          call(own, part).then((reply) => {
-            if (!Array.isArray(reply) || reply.length !== part.length) throw new RedisUnavailable('damaged', 'a reply');
-            part.forEach((row, i) => {
-              answers[row] = reply[i];
-            });
-          }),
-        );
-      }
+      for (let from = 0; from < rows.length; from += keysMax) parts.push(rows.slice(from, from + keysMax));
     }
-    await Promise.all(calls);
+    return parts;
+  }
+
+  /** Splits the keys into calls and puts the answers together again. */
+  async #inCalls(
+    keys: readonly string[],
+    call: (keys: string[], rows: readonly number[]) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    const answers: unknown[] = keys.map(() => null);
+    const asked = this.#parts(keys, keysPerCallMax).map(async (rows) => {
+      const own = rows.map((row) => keys[row] as string);
+      place(answers, rows, await call(own, rows));
+    });
+    await Promise.all(asked);
     return answers;
   }
+}
+
+/** @throws RedisUnavailable for a reply that is none to these rows */
+function place(answers: unknown[], rows: readonly number[], reply: unknown): void {
+  if (!Array.isArray(reply) || reply.length !== rows.length) throw new RedisUnavailable('damaged', 'a reply');
+  rows.forEach((row, i) => {
+    answers[row] = reply[i];
+  });
 }
 
 function labelText({ label, source, labelledAtMs }: Label): string {

@@ -94,15 +94,17 @@ return 1
 `);
 
 /**
- * Claims payment ids, each for whoever comes first. ARGV 1: expiry in seconds; then for each key the encoded decision, or
- * nothing to look it up only. Answers for each key nothing (no claim, none made), `1` and whether it is published where
+ * Claims payment ids, each for whoever comes first. ARGV 1: expiry in seconds; 2: for each key the bytes of its encoded
+ * decision, u32, 0 to look it up only; 3: the decisions, one after another. Answers for each key nothing (no claim, none made), `1` and whether it is published where
  * the claim is the caller's own, or `0`, whether it is published, and the decision that stands.
  */
 export const claimScript = script(`
-local out = {}
+local out, at = {}, 1
 for i = 1, #KEYS do
   local value = redis.call('GET', KEYS[i])
-  local mine = ARGV[i + 1]
+  local length = struct.unpack('<I4', ARGV[2], i * 4 - 3)
+  local mine = string.sub(ARGV[3], at, at + length - 1)
+  at = at + length
   if value then
     if mine ~= '' and string.sub(value, 2) == mine then
       out[i] = '1' .. string.sub(value, 1, 1)

@@ -66,13 +66,20 @@ function messagesOf(names: RedisReleaseNames, records: readonly DecisionRecord[]
   );
 }
 
-type StoreParts = Pick<Decider, 'log' | 'cache' | 'spool' | 'velocity'> & { readonly names: RedisReleaseNames };
+type StoreParts = Pick<Decider, 'log' | 'cache' | 'spool' | 'velocity' | 'metrics'> & {
+  readonly names: RedisReleaseNames;
+};
 
-function createStore({ log, cache, spool, velocity, names }: StoreParts, { logger, redisMs }: DeciderOptions) {
+function createStore({ log, cache, spool, velocity, metrics, names }: StoreParts, { logger, redisMs }: DeciderOptions) {
   const decoder = createPaymentDecoder();
   return new ClaimedStore({
     cache,
-    append: async (records) => spool.append(await messagesOf(names, records)),
+    async append(records) {
+      const messages = await messagesOf(names, records);
+      const fromMs = performance.now();
+      await spool.append(messages);
+      metrics.stageTook('append', performance.now() - fromMs);
+    },
     appendLabels: (_tenantId, labels) =>
       log.append(
         topics.labels,
@@ -131,10 +138,10 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
     await velocity.close();
   });
   const cache = new RedisDecisionCache({ connection: redis });
-  const store = createStore({ log, cache, spool, velocity, names }, options);
-  opened.defer(() => store.close());
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
+  const store = createStore({ log, cache, spool, velocity, metrics, names }, options);
+  opened.defer(() => store.close());
   const pipeline = new Pipeline({
     release,
     store,

@@ -123,9 +123,14 @@ function replace(data: RedisData, [key = '']: readonly string[], args: readonly 
 }
 
 function claim(data: RedisData, keys: readonly string[], args: readonly Argument[]): (Buffer | null)[] {
+  const lengths = bytesOf(args[1]);
+  const decisions = bytesOf(args[2]);
+  let at = 0;
   return keys.map((key, i) => {
     const value = stringAt(data, key);
-    const mine = bytesOf(args[i + 1]);
+    const from = at;
+    at += lengths.readUInt32LE(i * 4);
+    const mine = decisions.subarray(from, at);
     if (value !== undefined) {
       const own = mine.length > 0 && value.subarray(1).equals(mine);
       return own ? Buffer.concat([Buffer.from('1'), value.subarray(0, 1)]) : Buffer.concat([Buffer.from('0'), value]);
