@@ -1,6 +1,10 @@
-/** One member of a consumer group at work: again and again, after a pause where it failed, until it is stopped or dead. */
+/**
+ * One member of a consumer group at work: again and again, after a pause where it failed, until it is stopped. When its
+ * membership dies it joins anew, a bounded number of times in a row.
+ */
 import { SubscriptionDead } from './logErrors.ts';
 import type { Subscription } from './ports.ts';
+import { Revivals } from './revivals.ts';
 
 export interface ConsumerLoopOptions {
   readonly subscribe: () => Promise<Subscription>;
@@ -15,6 +19,7 @@ export interface ConsumerLoopOptions {
 
 export class ConsumerLoop {
   readonly #options: ConsumerLoopOptions;
+  readonly #revivals = new Revivals();
   #stopping = false;
   /** Ends the wait that the loop is in. */
   #wake: () => void = () => {};
@@ -54,26 +59,46 @@ export class ConsumerLoop {
   }
 
   async #run(): Promise<void> {
-    const { subscribe, work, onFailure, onDead } = this.#options;
+    const { work, onFailure, onDead } = this.#options;
     while (!this.#stopping) {
       try {
-        await work((this.#subscription ??= await subscribe()));
+        await work((this.#subscription ??= await this.#join()));
       } catch (error) {
-        if (error instanceof SubscriptionDead) {
+        if (!(error instanceof SubscriptionDead)) {
+          onFailure(error);
+          await this.#pause(this.#options.retryPauseMs);
+          continue;
+        }
+        const pauseMs = this.#revivals.next();
+        if (pauseMs === undefined) {
           onDead(error);
           break;
         }
         onFailure(error);
-        await this.#pause();
+        await this.#leave();
+        await this.#pause(pauseMs);
       }
     }
-    // Its positions are durable or nobody's: leaving can fail without harm.
-    await this.#subscription?.close().catch(onFailure);
+    await this.#leave();
   }
 
-  #pause(): Promise<void> {
+  async #join(): Promise<Subscription> {
+    const subscription = await this.#options.subscribe();
+    this.#revivals.born();
+    return subscription;
+  }
+
+  /** Its positions are durable or nobody's: leaving can fail without harm. */
+  async #leave(): Promise<void> {
+    const subscription = this.#subscription;
+    this.#subscription = undefined;
+    await subscription?.close().catch(this.#options.onFailure);
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#stopping) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#options.retryPauseMs);
+      const timer = setTimeout(resolve, ms);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

@@ -65,12 +65,17 @@ export function encodeDecisionMessage(record: DecisionRecord, featureNames: read
   return bytes;
 }
 
+interface Cell {
+  readonly value: number | null;
+  readonly bound?: number | null;
+}
+
 interface Parsed {
   readonly tenantId: string;
   readonly paymentId: string;
   readonly releaseId: string;
   readonly occurredAt: string;
-  readonly features: Readonly<Record<string, { readonly value: number | null; readonly bound?: number | null }>>;
+  readonly features: Readonly<Record<string, Cell | null>> | null;
 }
 
 /**
@@ -95,13 +100,18 @@ function parse(bytes: Buffer): Parsed {
     throw new DecisionMessageError('the message is not JSON', { cause: error });
   }
   if (typeof parsed !== 'object' || parsed === null) throw new DecisionMessageError('the message is no decision');
-  const { tenantId, paymentId, releaseId, occurredAt, features } = parsed;
+  const { tenantId, paymentId, releaseId, occurredAt } = parsed;
   const texts = [tenantId, paymentId, releaseId, occurredAt].every((text) => typeof text === 'string');
-  const cells = typeof features === 'object' && features !== null ? Object.values(features) : [null];
-  if (!texts || !cells.every((cell) => typeof cell === 'object' && cell !== null)) {
-    throw new DecisionMessageError('the message is no decision');
-  }
+  if (!texts) throw new DecisionMessageError('the message is no decision');
   return parsed;
+}
+
+function cellsOf({ features }: Parsed): Cell[] {
+  if (typeof features !== 'object' || features === null) throw new DecisionMessageError('the message has no features');
+  return Object.values(features).map((cell) => {
+    if (typeof cell !== 'object' || cell === null) throw new DecisionMessageError('a feature is none');
+    return cell;
+  });
 }
 
 /** @throws DecisionMessageError */
@@ -109,8 +119,8 @@ export function decodeDecisionMessage(value: Uint8Array): DecisionMessage {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
   const parts = partsOf(bytes);
   const document = parse(bytes);
-  const { tenantId, paymentId, releaseId, occurredAt, features } = document;
-  const cells = Object.values(features);
+  const { tenantId, paymentId, releaseId, occurredAt } = document;
+  const cells = cellsOf(document);
   const record: DecisionRecord = {
     tenantId,
     paymentId,
@@ -120,5 +130,5 @@ export function decodeDecisionMessage(value: Uint8Array): DecisionMessage {
     features: Float64Array.from(cells, (cell) => cell.value ?? Number.NaN),
     bounds: Float64Array.from(cells, ({ bound }) => (bound === undefined ? 0 : (bound ?? Number.POSITIVE_INFINITY))),
   };
-  return { record, featureNames: Object.keys(features), document };
+  return { record, featureNames: Object.keys(document.features ?? {}), document };
 }

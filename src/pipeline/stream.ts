@@ -54,7 +54,7 @@ export class StreamConsumer {
   /** By partition, for messages that tell no time. */
   readonly #lastTimeMs = new Map<number, number>();
   #failed: { readonly error: unknown } | undefined;
-  #reader: InStepReader<Entry> | undefined;
+  #reader: { readonly of: Subscription; readonly reader: InStepReader<Entry> } | undefined;
   readonly #loop: ConsumerLoop;
 
   constructor(options: StreamOptions) {
@@ -87,7 +87,11 @@ export class StreamConsumer {
   async #read(subscription: Subscription): Promise<void> {
     const { clock, marks } = this.#options;
     const entryOf = (message: Message): Entry => this.#entryOf(message);
-    const reader = (this.#reader ??= new InStepReader({ subscription, clock, marks, entryOf }));
+    // What was read ahead by a membership that has ended belongs to nobody.
+    if (this.#reader?.of !== subscription) {
+      this.#reader = { of: subscription, reader: new InStepReader({ subscription, clock, marks, entryOf }) };
+    }
+    const { reader } = this.#reader;
     try {
       while (!this.#loop.stopping && this.#failed === undefined) {
         const entries = await this.#loop.polled(reader.next(bounds.pollMessagesMax, idleWaitMs));

@@ -32,7 +32,8 @@ export async function startRole(
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_')));
   const child = spawn(process.execPath, ['src/cli/main.ts', role], {
     cwd: repository,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // By the channel a role notices when the tests' process is gone, however it ended.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...inherited,
       HOLDFAST_DATA_DIR: dataDirectory,
@@ -45,7 +46,7 @@ export async function startRole(
   started.add(child);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (text: Buffer) => {
+    stream?.on('data', (text: Buffer) => {
       said += text.toString();
     });
   }

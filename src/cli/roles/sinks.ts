@@ -6,6 +6,7 @@ import type { ClickHouseStore } from '../../adapters/clickhouse/store.ts';
 import { deadLetterMessage } from '../../pipeline/deadletter.ts';
 import { SubscriptionDead } from '../../pipeline/logErrors.ts';
 import { registerGauge } from '../../pipeline/metrics.ts';
+import { Revivals } from '../../pipeline/revivals.ts';
 import { createPartitionSink } from '../../pipeline/partitionSink.ts';
 import type { EventLog, Message, Subscription, Topic } from '../../pipeline/ports.ts';
 import { topics } from '../../pipeline/ports.ts';
@@ -45,7 +46,17 @@ export function startSinks(options: SinksOptions): Sinks {
     ]);
   }
 
-  async function runTopic(topic: SinkTopic, subscription: Subscription): Promise<void> {
+  function counterOf(topic: SinkTopic): (more: number) => void {
+    let rows = 0;
+    const name = topic === topics.decisions ? 'decisions' : 'labels';
+    registerGauge(registry, `holdfast_sink_${name}_rows`, `Messages of ${name} that reached ClickHouse.`, () => rows);
+    return (more) => {
+      rows += more;
+    };
+  }
+
+  /** Until the role stops. @throws SubscriptionDead */
+  async function runTopic(topic: SinkTopic, subscription: Subscription, count: (rows: number) => void): Promise<void> {
     const sink = createPartitionSink({
       topic,
       group: groups[topic],
@@ -54,40 +65,45 @@ export function startSinks(options: SinksOptions): Sinks {
       decode: decode[topic],
       onUnreadable: (message) => onUnreadable(topic, message),
     });
-    let rows = 0;
-    const name = topic === topics.decisions ? 'decisions' : 'labels';
-    registerGauge(registry, `holdfast_sink_${name}_rows`, `Messages of ${name} that reached ClickHouse.`, () => rows);
+    const died = new AbortController();
     const hooks = {
       wait: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => undefined),
       onStep(step: { readonly rows: number }) {
-        rows += step.rows;
+        count(step.rows);
         failures.delete(topic);
       },
       onError(error: unknown) {
         failures.set(topic, error instanceof Error ? error.name : 'failed');
-        if (error instanceof SubscriptionDead && !stopping.signal.aborted) {
-          stopping.abort();
-          options.onDead(error);
-        } else if (!stopping.signal.aborted) logger.warn({ topic, err: error }, 'the sink tries its last block again');
+        if (error instanceof SubscriptionDead) died.abort(error);
+        else if (!stopping.signal.aborted) logger.warn({ topic, err: error }, 'the sink tries its last block again');
       },
     };
-    await runSink(sink, hooks, stopping.signal);
+    await runSink(sink, hooks, AbortSignal.any([stopping.signal, died.signal]));
     await subscription.close().catch(() => {});
+    if (!stopping.signal.aborted) throw died.signal.reason;
   }
 
   /** What must be there before the first block: the tables, then membership in the group. */
   async function start(topic: SinkTopic, migrated: Promise<void>): Promise<void> {
     await migrated;
+    const revivals = new Revivals();
+    const count = counterOf(topic);
     while (!stopping.signal.aborted) {
       try {
         const subscription = await log.subscribe(groups[topic], topic);
+        revivals.born();
         failures.delete(topic);
-        await runTopic(topic, subscription);
-        return;
+        await runTopic(topic, subscription, count);
       } catch (error) {
         failures.set(topic, error instanceof Error ? error.name : 'failed');
+        const pauseMs = error instanceof SubscriptionDead ? revivals.next() : retryPauseMs;
+        if (pauseMs === undefined) {
+          stopping.abort();
+          options.onDead(error);
+          return;
+        }
         logger.warn({ topic, err: error }, 'the sink tries to join again');
-        await sleep(retryPauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+        await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
   }

@@ -86,6 +86,11 @@ export class History {
     return [...this.onTopic, ...this.overHttp];
   }
 
+  /** How many of those on the topic have a decision. */
+  decided(): number {
+    return this.onTopic.filter(({ paymentId }) => this.#world.tail.decided.has(paymentId)).length;
+  }
+
   /** Resolves when every payment is on the topic or was answered. */
   async run(): Promise<void> {
     await Promise.all([this.#feedTopic(), this.#feedHttp()]);

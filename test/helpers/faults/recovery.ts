@@ -25,21 +25,28 @@ async function troubleOf({ role, url, process: child, said }: RoleProcess): Prom
   ];
 }
 
-export async function troubles(world: World): Promise<string[]> {
-  return (await Promise.all(world.roles.map(troubleOf))).flat();
+export interface Recovery {
+  readonly ms: number;
+  /** What was missing last. */
+  readonly last: string;
 }
 
-/** Resolves when the roles are whole, with how long that took, milliseconds. */
-export async function recovered(world: World): Promise<number> {
+/** Resolves when the roles are whole. */
+export async function recovered({ roles }: World): Promise<Recovery> {
   const fromMs = performance.now();
-  let last: readonly string[] = [];
+  let last: readonly string[] = ['nothing'];
+  const missing = async (): Promise<true | undefined> => {
+    const troubles = await Promise.all(
+      roles.map((role) => troubleOf(role).catch((error: unknown) => [`${role.role}: ${String(error)}`])),
+    );
+    if (troubles.flat().length === 0) return true;
+    last = troubles.flat();
+    return undefined;
+  };
   try {
-    await waitFor('the roles to be whole again', async () => {
-      last = await troubles(world);
-      return last.length === 0 ? true : undefined;
-    });
+    await waitFor('the roles to be whole again', missing);
   } catch (error) {
     throw new Error(`not whole again: ${last.join(', ')}`, { cause: error });
   }
-  return performance.now() - fromMs;
+  return { ms: performance.now() - fromMs, last: last.join(', ') };
 }

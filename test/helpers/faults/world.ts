@@ -1,5 +1,5 @@
 /** The roles as processes over real engines, with a proxy before Kafka and one before Redis. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaServer, startKafka } from '../../../scripts/services/kafka.ts';
@@ -11,6 +11,8 @@ import { endRoles, type RoleName, type RoleProcess, startRole } from '../roles.t
 import { type RedisServer, startRedis } from '../services/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../tcpProxy.ts';
 import { DecisionsTail } from './tail.ts';
+
+const steppedClock = new URL('steppedClock.ts', import.meta.url).href;
 
 export interface World {
   readonly kafka: KafkaServer;
@@ -27,6 +29,8 @@ export interface World {
   start(role: RoleName, dataDirectory?: string): Promise<RoleProcess>;
   /** Ends one, and resolves with its exit code. */
   end(role: RoleProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
+  /** Sets the wall clock of every role to so many milliseconds from the true one. */
+  setClocks(offsetMs: number): void;
   /** Redis begins anew with nothing when it starts next. Only while it is halted. */
   forgetRedis(): void;
   close(): Promise<void>;
@@ -48,7 +52,11 @@ export async function startWorld(): Promise<World> {
   const log = new KafkaEventLog({ connection: { brokers: [kafka.brokers] } });
   await log.ping();
   const tail = new DecisionsTail(log);
+  const clockFile = join(redisDirectory, 'clock');
+  writeFileSync(clockFile, '0');
   const environment = {
+    NODE_OPTIONS: `--import=${steppedClock}`,
+    TEST_CLOCK_FILE: clockFile,
     KAFKA_BROKERS: `127.0.0.1:${proxyPort}`,
     REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
     CLICKHOUSE_URL: front.url,
@@ -71,6 +79,10 @@ export async function startWorld(): Promise<World> {
       ended.push(role);
       role.process.kill(signal);
       return role.exited;
+    },
+    setClocks(offsetMs) {
+      writeFileSync(clockFile, String(offsetMs));
+      for (const { process: child } of roles) child.kill('SIGUSR2');
     },
     forgetRedis: () => rmSync(join(redisDirectory, 'appendonlydir'), { recursive: true, force: true }),
     async close() {
