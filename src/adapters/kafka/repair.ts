@@ -1,6 +1,6 @@
 /**
- * Two faults of kafkajs 2.2.4 mended where they are, because they cannot be avoided from outside. Tests in
- * test/integration/kafka/faults.test.ts fail without either.
+ * Faults of kafkajs 2.2.4 mended where they are, because they cannot be avoided from outside. Tests in
+ * test/integration/kafka/faults.test.ts and test/unit/kafka/repair.test.ts fail without them.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
@@ -19,6 +19,12 @@ interface Connection {
   bytesNeeded: number;
   isConnected(): boolean;
   connect(): Promise<boolean>;
+}
+
+interface ConsumerGroup {
+  /** Wall clock of the last heartbeat. */
+  lastRequest: number;
+  heartbeat(options: { readonly interval: number }): Promise<void>;
 }
 
 const load = createRequire(import.meta.url);
@@ -62,4 +68,16 @@ connection.connect = function reconnect(this: Connection): Promise<boolean> {
     this.bytesNeeded = sizeBytes;
   }
   return connect.call(this);
+};
+
+/**
+ * 3. It tells by the wall clock when the next heartbeat is due: set back by an hour, a consumer is silent for an hour, is put out of
+ * its group, and can commit nothing, since it does not hear of it either.
+ */
+const { prototype: consumerGroup } = load('kafkajs/src/consumer/consumerGroup') as { prototype: ConsumerGroup };
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with the group it is taken for
+const { heartbeat } = consumerGroup;
+consumerGroup.heartbeat = function beat(this: ConsumerGroup, options): Promise<void> {
+  if (this.lastRequest > Date.now()) this.lastRequest = 0;
+  return heartbeat.call(this, options);
 };

@@ -62,6 +62,7 @@ export class History {
   readonly #world: World;
   readonly #random: Random;
   readonly #options: HistoryOptions;
+  #sent = 0;
 
   constructor(world: World, random: Random, options: HistoryOptions) {
     this.#world = world;
@@ -86,6 +87,11 @@ export class History {
     return [...this.onTopic, ...this.overHttp];
   }
 
+  /** Those that are on the topic by now. */
+  sent(): readonly Sent[] {
+    return this.onTopic.slice(0, this.#sent);
+  }
+
   /** How many of those on the topic have a decision. */
   decided(): number {
     return this.onTopic.filter(({ paymentId }) => this.#world.tail.decided.has(paymentId)).length;
@@ -104,6 +110,7 @@ export class History {
       const letters = mangle(slice, this.#random);
       // What was not acknowledged is sent again: it may be there twice then.
       while (!(await this.#append(letters))) await sleep(sliceMs);
+      this.#sent = at + slice.length;
       await sleep(sliceMs);
     }
   }

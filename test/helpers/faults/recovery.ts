@@ -1,6 +1,7 @@
 /** Whether the roles are whole again: every dependency up, nothing waiting anywhere. */
 import type { RoleProcess } from '../roles.ts';
 import { waitFor } from '../server.ts';
+import type { Sent } from './history.ts';
 import type { World } from './world.ts';
 
 /** Gauges that count what waits, and what may wait while payments come. */
@@ -31,16 +32,18 @@ export interface Recovery {
   readonly last: string;
 }
 
-/** Resolves when the roles are whole. */
-export async function recovered({ roles }: World): Promise<Recovery> {
+/** Resolves when the roles are whole, and everything that was on the topic has its decision. */
+export async function recovered({ roles, tail }: World, sent: readonly Sent[]): Promise<Recovery> {
   const fromMs = performance.now();
   let last: readonly string[] = ['nothing'];
   const missing = async (): Promise<true | undefined> => {
     const troubles = await Promise.all(
       roles.map((role) => troubleOf(role).catch((error: unknown) => [`${role.role}: ${String(error)}`])),
     );
-    if (troubles.flat().length === 0) return true;
-    last = troubles.flat();
+    const undecided = sent.filter(({ paymentId }) => !tail.decided.has(paymentId)).length;
+    const all = [...troubles.flat(), ...(undecided === 0 ? [] : [`${undecided} payments without a decision`])];
+    if (all.length === 0) return true;
+    last = all;
     return undefined;
   };
   try {

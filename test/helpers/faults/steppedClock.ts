@@ -1,5 +1,5 @@
 /**
- * Loaded into a role by NODE_OPTIONS: on SIGUSR2 its wall clock is what it was, plus the milliseconds in the file that
+ * Loaded into a role by NODE_OPTIONS: on SIGWINCH its wall clock is what it was, plus the milliseconds in the file that
  * TEST_CLOCK_FILE names. Clocks that are never set (performance.now(), timers) go on, as on a machine whose time is set.
  */
 import { readFileSync } from 'node:fs';
@@ -19,6 +19,6 @@ class SteppedDate extends RealDate {
 }
 
 globalThis.Date = SteppedDate as DateConstructor;
-process.on('SIGUSR2', () => {
+process.on('SIGWINCH', () => {
   offsetMs = Number(readFileSync(process.env['TEST_CLOCK_FILE'] ?? '', 'utf8'));
 });

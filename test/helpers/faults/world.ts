@@ -82,7 +82,7 @@ export async function startWorld(): Promise<World> {
     },
     setClocks(offsetMs) {
       writeFileSync(clockFile, String(offsetMs));
-      for (const { process: child } of roles) child.kill('SIGUSR2');
+      for (const { process: child } of roles) child.kill('SIGWINCH');
     },
     forgetRedis: () => rmSync(join(redisDirectory, 'appendonlydir'), { recursive: true, force: true }),
     async close() {

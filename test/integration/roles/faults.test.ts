@@ -40,7 +40,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('the roles und
       const heal = await fault.strike(world, history, random);
       await heal();
       const window = { fromMs, toMs: Date.now() };
-      const [recovery] = await Promise.all([recovered(world), fed]);
+      const [recovery] = await Promise.all([recovered(world, history.sent()), fed]);
       const decided = await everyDecision(world, history.all);
       checkDecisions(history, decided);
       if (fault.countedThroughout === true) checkCounts(history, decided);
