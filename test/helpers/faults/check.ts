@@ -12,8 +12,8 @@ import type { World } from './world.ts';
 
 const probes = 6;
 const dayMs = 86_400_000;
-/** A payment that was counted so long before its decision was made is none that is looked at. */
-const undecidedMs = 2_000;
+/** Between a payment's count and its decision no more time passes than this. */
+const edgeMs = 2_000;
 /** Long for anyone to wait, short for a counter that is still to be put right. */
 const probeDeadlineMs = 5000;
 
@@ -74,21 +74,31 @@ async function featuresOf(url: string, paymentId: string): Promise<Recount> {
   return { customer, terminal: value('terminal.count.24h') };
 }
 
-/** What the counters of a Redis that forgot everything may say: those that it was told since, and may have been told. */
+/**
+ * What the counters of a Redis that forgot everything may say: at least what was decided since it is back, and what it was
+ * missing meanwhile; at most that, and what was on its way when it went.
+ */
 function forgetful(
   { tail }: World,
   payments: readonly Sent[],
   probe: Sent,
   { fromMs, toMs }: Window,
 ): readonly [Recount, Recount] {
-  const since = (startMs: number): Recount => {
-    const told = payments.filter(({ paymentId }) => {
-      const decided = tail.decided.get(paymentId);
-      return decided === undefined || decided.degraded.length > 0 || decided.decidedAtMs >= startMs;
-    });
-    return naively(told, probe);
+  const told = (isTold: (decided: Decided) => boolean): Recount => {
+    const decidedOf = ({ paymentId }: Sent): Decided | undefined => tail.decided.get(paymentId);
+    return naively(
+      payments.filter((payment) => {
+        const decided = decidedOf(payment);
+        return decided === undefined || isTold(decided);
+      }),
+      probe,
+    );
   };
-  return [since(toMs), since(fromMs - undecidedMs)];
+  const isDegraded = ({ degraded }: Decided): boolean => degraded.length > 0;
+  return [
+    told((decided) => decided.decidedAtMs >= toMs + edgeMs || (isDegraded(decided) && decided.decidedAtMs >= fromMs)),
+    told((decided) => decided.decidedAtMs >= fromMs - edgeMs || isDegraded(decided)),
+  ];
 }
 
 function expectWithin(counted: Recount, [least, most]: readonly [Recount, Recount]): void {

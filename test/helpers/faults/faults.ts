@@ -41,7 +41,7 @@ export interface Fault {
   ) => Promise<void> | void;
 }
 
-export const nothing = (): Promise<void> => Promise.resolve();
+const nothing = (): Promise<void> => Promise.resolve();
 
 export const faults: readonly Fault[] = [
   {

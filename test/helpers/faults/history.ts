@@ -36,7 +36,7 @@ const terminals = 15;
 const deadlineMs = 1000;
 const hourMs = 3_600_000;
 
-export function bodyOf({ occurredAtMs, ...payment }: Sent): Buffer {
+function bodyOf({ occurredAtMs, ...payment }: Sent): Buffer {
   const occurredAt = new Date(occurredAtMs).toISOString();
   return Buffer.from(JSON.stringify({ ...payment, currency: 'EUR', cardId: `${payment.customerId}-card`, occurredAt }));
 }
