@@ -95,7 +95,8 @@ function parse(bytes: Buffer): Parsed {
     throw new DecisionMessageError('the message is not JSON', { cause: error });
   }
   if (typeof parsed !== 'object' || parsed === null) throw new DecisionMessageError('the message is no decision');
-  const { tenantId, paymentId, releaseId, occurredAt, features } = parsed;
+  const { tenantId, paymentId, releaseId, occurredAt } = parsed;
+  const features = parsed.features as unknown;
   const texts = [tenantId, paymentId, releaseId, occurredAt].every((text) => typeof text === 'string');
   const cells = typeof features === 'object' && features !== null ? Object.values(features) : [null];
   if (!texts || !cells.every((cell) => typeof cell === 'object' && cell !== null)) {
