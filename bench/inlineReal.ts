@@ -17,7 +17,8 @@ const rate = 500;
 const firstId = 'bench-first';
 const rounds = 5;
 const warmUpSeconds = 6;
-const mainPath = resolve(import.meta.dirname, '../src/cli/main.ts');
+/** As a user starts it: with the flags that go with the role. */
+const holdfastPath = resolve(import.meta.dirname, '../bin/holdfast.mjs');
 const percentiles = [
   ['p50_ms', 0.5],
   ['p99_ms', 0.99],
@@ -34,7 +35,7 @@ async function startServe(engines: Engines, dataDirectory: string): Promise<Serv
     HOLDFAST_BOOTSTRAP_KEY: benchKey,
     HOLDFAST_LOG_LEVEL: 'warn',
   };
-  return startServer([mainPath, 'serve'], environment, new URL(`http://127.0.0.1:${port}`), (url) =>
+  return startServer([holdfastPath, 'serve'], environment, new URL(`http://127.0.0.1:${port}`), (url) =>
     decideOnce(url, firstId),
   );
 }
