@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisSettings } from '../../config/redis.ts';
 import { type RedisUnavailable, redisUnavailable } from './errors.ts';
+import { createExchange } from './exchange.ts';
 import type { Script } from './scripts.ts';
 
 export interface RedisConnectionOptions extends RedisSettings {
@@ -89,9 +90,18 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   client.on('-node', told(false));
   client.on('error', (error: unknown) => options.onError?.(redisUnavailable(error)));
 
+  const exchange = client instanceof Cluster ? undefined : createExchange(client);
+
+  async function one(command: string, args: readonly Argument[]): Promise<unknown> {
+    if (exchange === undefined) return client.callBuffer(command, ...args);
+    const [result] = await exchange((commands) => commands.callBuffer(command, ...args));
+    if (result?.error !== undefined) throw result.error;
+    return result?.reply;
+  }
+
   async function call(command: string, args: readonly Argument[]): Promise<unknown> {
     try {
-      return await client.callBuffer(command, ...args);
+      return await one(command, args);
     } catch (error) {
       throw redisUnavailable(error);
     }
@@ -99,24 +109,10 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
 
   async function run({ lua, sha }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
-      return await client.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
+      return await one('EVALSHA', [sha, keys.length, ...keys, ...args]);
     } catch (error) {
       // The cache of scripts is lost on restart and failover.
       if (isNoScript(error)) return call('EVAL', [lua, keys.length, ...keys, ...args]);
-      throw redisUnavailable(error);
-    }
-  }
-
-  /** Answers in the order of the calls; each is a reply or an error. */
-  async function piped(
-    { sha }: Script,
-    calls: readonly ScriptCall[],
-  ): Promise<readonly (readonly [unknown, unknown])[]> {
-    const pipeline = client.pipeline();
-    for (const { keys, args } of calls) pipeline.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args);
-    try {
-      return (await pipeline.exec()) ?? [];
-    } catch (error) {
       throw redisUnavailable(error);
     }
   }
@@ -130,16 +126,18 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
     run,
     async runAll(script, calls, onReply) {
       // The keys of a pipeline must be on one node.
-      if (options.cluster || calls.length === 1) {
+      if (exchange === undefined || calls.length === 1) {
         const replies = await Promise.all(calls.map(({ keys, args }) => run(script, keys, args)));
         replies.forEach(onReply);
         return;
       }
-      const results = await piped(script, calls);
-      let first: unknown;
-      for (const [i, [error, reply]] of results.entries()) {
+      const results = await exchange((commands) => {
+        for (const { keys, args } of calls) commands.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args);
+      });
+      let first: Error | undefined;
+      for (const [i, { error, reply }] of results.entries()) {
         if (!isNoScript(error)) {
-          if (error === null) onReply(reply, i);
+          if (error === undefined) onReply(reply, i);
           else first ??= error;
           continue;
         }

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type KafkaServer, startKafka } from '../../../scripts/services/kafka.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
+import { createClient } from '../../../src/adapters/kafka/client.ts';
+import { streamGroup } from '../../../src/pipeline/stream.ts';
 import { type ClickHouseFront, startClickHouseFront } from '../clickhouseFront.ts';
 import { KafkaProxy } from '../kafkaProxy.ts';
 import { requires } from '../requirements.ts';
 import { endRoles, type RoleName, type RoleProcess, startRole } from '../roles.ts';
 import { type RedisServer, startRedis } from '../services/redis.ts';
+import { waitFor } from '../server.ts';
 import { startTcpProxy, type TcpProxy } from '../tcpProxy.ts';
 import { DecisionsTail } from './tail.ts';
 
@@ -71,6 +74,7 @@ export async function startWorld(): Promise<World> {
     return one;
   };
   await Promise.all((['serve', 'stream', 'stream', 'sink'] as const).map((role) => start(role)));
+  await untilShared(kafka.brokers);
   return {
     ...{ kafka, kafkaProxy, redis, redisProxy, front, log, tail, roles, start },
     of: (role) => roles.filter((one) => one.role === role),
@@ -94,4 +98,18 @@ export async function startWorld(): Promise<World> {
       rmSync(redisDirectory, { recursive: true, force: true });
     },
   };
+}
+
+/** Both streams have joined: a fault that is to come alone does not come with a rebalance. */
+async function untilShared(brokers: string): Promise<void> {
+  const admin = createClient({ brokers: [brokers] }, () => {}).admin();
+  await admin.connect();
+  try {
+    await waitFor('both streams to share the partitions', async () => {
+      const { groups } = await admin.describeGroups([streamGroup]);
+      return groups[0]?.state === 'Stable' && groups[0].members.length === 2 ? true : undefined;
+    });
+  } finally {
+    await admin.disconnect();
+  }
 }

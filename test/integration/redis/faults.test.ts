@@ -119,6 +119,36 @@ describe.skipIf(!needed.met)('velocity over a Redis in trouble', { timeout: 60_0
     expect(await countElsewhere(paid())).toBe(4);
   });
 
+  test('a reply that is lost on a connection that goes on gives no call the reply of another, and does not last', async () => {
+    await open();
+    const own = Array.from({ length: 8 }, (_, i) => `c${i}`);
+    // Each customer has another count, so that a reply of another would be seen.
+    for (const [i, customer] of own.entries()) await counts(Array.from({ length: i + 1 }, () => paid(customer)));
+    const expected = own.map((_, i) => i + 1);
+    for (let round = 0; round < 4; round++) {
+      const lost = proxy.lost();
+      proxy.dropReplies();
+      const first = attempt([paid('other')]).catch(() => {});
+      await lost;
+      proxy.passReplies();
+      // At once, while the client still waits for what will never come.
+      const answers = await Promise.all(
+        own.map((customer, i) =>
+          attempt([paid(customer)]).then(
+            ([count]) => [i, count] as const,
+            () => undefined,
+          ),
+        ),
+      );
+      await first;
+      for (const [i] of own.entries()) (expected[i] as number)++;
+      for (const answer of answers) if (answer !== undefined) expect(answer[1]).toBe(expected[answer[0]]);
+      await caughtUp();
+    }
+    for (const [i, customer] of own.entries())
+      expect(await counts([paid(customer)])).toEqual([(expected[i] as number) + 1]);
+  });
+
   test('a connection cut in the middle of a reply is no second count either, and nothing hangs', async () => {
     await open();
     await counts([paid()]);
