@@ -84,10 +84,15 @@ export class Book {
     }
   }
 
+  /** As src/adapters/redis/decisionCache.ts names them. */
+  keyOf(kind: 'd' | 'l', tenantId: string, paymentId: string): string {
+    const shard = hashText(paymentId) & (shardsMax - 1);
+    return `${kind}:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`;
+  }
+
   /** What stands for a payment id in Redis: a flag and the encoded decision. */
   claimOf(tenantId: string, paymentId: string): Buffer | undefined {
-    const shard = hashText(paymentId) & (shardsMax - 1);
-    const claim = this.#redis.data.get(`d:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`);
+    const claim = this.#redis.data.get(this.keyOf('d', tenantId, paymentId));
     return Buffer.isBuffer(claim) ? claim : undefined;
   }
 

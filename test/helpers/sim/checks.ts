@@ -4,11 +4,12 @@ import { createPaymentDecoder } from '../../../src/domain/decode.ts';
 import { Payment } from '../../../src/domain/payment.ts';
 import { createFeatureMatrix } from '../../../src/features/frame.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
+import type { SimAnalytics } from './analytics.ts';
 import type { Book } from './book.ts';
 import type { ApiClient } from './client.ts';
-import type { Plan, PlannedPayment } from './plan.ts';
+import { labelBytes, type Plan, type PlannedPayment } from './plan.ts';
 import { type Engines, tenantId } from './processes.ts';
-import { counted } from './release.ts';
+import { counted, fraudRate } from './release.ts';
 import { Actor } from './world.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
@@ -18,6 +19,7 @@ export interface Checked {
   readonly engines: Engines;
   readonly book: Book;
   readonly client: ApiClient;
+  readonly analytics: SimAnalytics;
   /** Payments that a process which died was still to count: nobody else knows of them. */
   readonly uncounted: ReadonlySet<string>;
 }
@@ -75,8 +77,6 @@ function probeOf(index: number, fields: Readonly<Record<string, string>>): Payme
   return decoded;
 }
 
-type Kind = keyof typeof counted;
-
 /** What each entity has counted, asked as the product asks. */
 async function readCounters({ engines, plan }: Checked) {
   const { release, redis, kafka } = engines;
@@ -93,7 +93,9 @@ async function readCounters({ engines, plan }: Checked) {
       const cell = out.values[row * out.featureCount + release.features.names.indexOf(name)];
       return cell === undefined || Number.isNaN(cell) ? 0 : cell;
     };
-    return { kind, id, count: value(counted[kind].count) - 1, sum: value(counted[kind].sum) };
+    const count = value(counted[kind].count) - 1;
+    const frauds = kind === 'terminal' ? Math.round(value(fraudRate) * (count + 1)) : 0;
+    return { kind, id, count, sum: value(counted[kind].sum), frauds };
   });
 }
 
@@ -120,10 +122,18 @@ async function checkCounters(checked: Checked, problems: string[]): Promise<void
   const byAmount = amountsOf(plan.payments);
   const isDecided = ({ paymentId, body }: PlannedPayment): boolean =>
     book.decided.get(paymentId)?.[0]?.payment === text(body);
-  for (const { kind, id, count, sum } of await readCounters(checked)) {
+  for (const { kind, id, count, sum, frauds } of await readCounters(checked)) {
     const bits = [...byAmount.values()].filter(({ amountMinor }) => Math.floor(sum / amountMinor) % 2 === 1);
     if (bits.length !== count) problems.push(`${kind} ${id} has counted ${count} payments that sum to ${sum}`);
-    const expected = plan.payments.filter((payment) => payment[`${kind as Kind}Id`] === id && isDecided(payment));
+    const expected = plan.payments.filter((payment) => payment[`${kind}Id`] === id && isDecided(payment));
+    const marked = expected.filter(
+      (payment) =>
+        bits.includes(payment) &&
+        !book.decidedAlone.has(payment.paymentId) &&
+        rememberedLabels(checked, payment.paymentId).length > 0,
+    );
+    if (kind === 'terminal' && frauds < marked.length)
+      problems.push(`${marked.length} payments of terminal ${id} are labelled, ${frauds} are marked`);
     for (const payment of expected)
       if (!bits.includes(payment) && !uncounted.has(payment.paymentId))
         problems.push(`${payment.paymentId} is decided and not counted for ${kind} ${id}`);
@@ -133,10 +143,63 @@ async function checkCounters(checked: Checked, problems: string[]): Promise<void
   }
 }
 
+/** Labels of a payment as Redis keeps them. */
+function rememberedLabels({ book, engines }: Checked, paymentId: string): readonly string[] {
+  const key = book.keyOf('l', tenantId, paymentId);
+  const list = engines.redis.data.get(key);
+  return Array.isArray(list) ? list.map(String) : [];
+}
+
+/** A label that was taken is remembered and on its topic; one on the topic is remembered or a dead letter. */
+function checkLabels(checked: Checked, problems: string[]): void {
+  const { plan, engines, book, client } = checked;
+  const messages = engines.kafka.messages(topics.labels);
+  for (const { paymentId, labelledAtMs } of client.labelled)
+    if (!messages.some(({ value }) => text(value).includes(new Date(labelledAtMs).toISOString())))
+      problems.push(`a label of ${paymentId} was taken and is not on its topic`);
+  for (const message of messages) {
+    const place = `${topics.labels}/${message.partition}/${message.offset}`;
+    const label = plan.labels.find((each) => text(labelBytes(each)) === text(message.value));
+    if (label === undefined) {
+      problems.push(`${place} is a label of nobody`);
+      continue;
+    }
+    const remembered = rememberedLabels(checked, label.paymentId).some((each) =>
+      each.endsWith(` ${label.labelledAtMs}`),
+    );
+    const letter = book.letters.get(place);
+    if (!remembered && letter === undefined) problems.push(`${place} is neither remembered nor a dead letter`);
+    if (letter !== undefined && letter.code !== 'payment_unknown')
+      problems.push(`${place} is a dead letter: ${letter.code}`);
+  }
+}
+
+/** The store has a row for each decision and label in the topics, the first of each, and no other. */
+function checkRows({ plan, engines, book, analytics }: Checked, problems: string[]): void {
+  if (plan.sinks === 0) return;
+  const rows = new Map<string, string>();
+  for (const { key, content } of analytics.rows) {
+    if (rows.has(key)) problems.push(`${key} has more than one row`);
+    rows.set(key, content);
+  }
+  for (const [paymentId, contents] of book.decided) {
+    const row = rows.get(paymentId);
+    if (row === undefined) problems.push(`${paymentId} has no row`);
+    else if (row !== contents[0]?.decision) problems.push(`the row of ${paymentId} is not its decision`);
+  }
+  const labels = new Set(engines.kafka.messages(topics.labels).map(({ value }) => text(value)));
+  const known = [...rows.keys()].filter((key) => key.startsWith('label ')).length;
+  if (known !== labels.size) problems.push(`${labels.size} labels have ${known} rows`);
+  if (rows.size - known !== book.decided.size)
+    problems.push(`${book.decided.size} decisions have ${rows.size - known} rows`);
+}
+
 export async function checkHistory(checked: Checked): Promise<readonly string[]> {
   const problems: string[] = [];
   checkMessages(checked, problems);
   checkAnswers(checked, problems);
+  checkLabels(checked, problems);
+  checkRows(checked, problems);
   await checkCounters(checked, problems);
   return problems;
 }

@@ -2,15 +2,17 @@
 import { topics } from '../../../src/pipeline/ports.ts';
 import { streamGroup } from '../../../src/pipeline/stream.ts';
 import type { CompiledRelease } from '../../../src/releases/compile.ts';
+import { SimAnalytics } from './analytics.ts';
 import { Book } from './book.ts';
 import { type CallFaults, noFaults } from './calls.ts';
 import { type Checked, checkHistory } from './checks.ts';
 import { ApiClient } from './client.ts';
 import { SimKafka } from './kafka.ts';
 import { Machine } from './machines.ts';
-import { type Plan, type PlanLimits, planOf } from './plan.ts';
+import { labelBytes, type Plan, type PlanLimits, planOf } from './plan.ts';
 import { type Engines, type SimProcess, startSimServe, startSimStream } from './processes.ts';
 import { SimRedis } from './redis.ts';
+import { sinkGroups, startSimSink } from './sink.ts';
 import { installVirtualTime, settled } from './virtualTime.ts';
 import { Crashed, World } from './world.ts';
 
@@ -25,6 +27,11 @@ const consumed = [
   ['holdfast-labels', topics.labels],
 ] as const;
 
+const sunk = [
+  [sinkGroups[topics.decisions], topics.decisions],
+  [sinkGroups[topics.labels], topics.labels],
+] as const;
+
 export interface HistoryResult {
   readonly plan: Plan;
   readonly violations: readonly string[];
@@ -37,12 +44,13 @@ const shaky: CallFaults = { slow: 0.1, refused: 0.04, lostReply: 0.04, silent: 0
 /** Nothing is lost, but everything may take its time. */
 const lively: CallFaults = { ...noFaults, slow: 0.1 };
 
-export class History {
+class History {
   readonly plan: Plan;
   readonly world: World;
   readonly #engines: Engines;
   readonly #book: Book;
   readonly #client: ApiClient;
+  readonly #analytics: SimAnalytics;
   readonly #machines: Machine[] = [];
   readonly #uncounted = new Set<string>();
 
@@ -66,6 +74,9 @@ export class History {
     this.#client = new ApiClient(this.world, this.#book, [...this.#machines]);
     for (let i = 0; i < plan.streams; i++)
       this.#machine(`stream${i}`, (actor, disk, onDead) => startSimStream(this.#engines, actor, disk, onDead));
+    this.#analytics = new SimAnalytics(this.world, faults.has('analytics') ? shaky : lively);
+    for (let i = 0; i < plan.sinks; i++)
+      this.#machine(`sink${i}`, (actor, _disk, onDead) => startSimSink(this.#engines, this.#analytics, actor, onDead));
     this.#book.machines = this.#machines;
   }
 
@@ -111,6 +122,11 @@ export class History {
         world.after(sending.atMs, send);
       }
     }
+    for (const label of plan.labels)
+      world.after(label.atMs, () => {
+        if (label.how === 'api') this.#client.label(label);
+        else kafka.put(topics.labels, [{ key: label.paymentId, value: labelBytes(label) }]);
+      });
     for (const { atMs, value } of plan.poison)
       world.after(atMs, () => kafka.put(topics.payments, [{ key: `c${random.below(3)}`, value }]));
     if (plan.faults.has('crash')) world.eventsToCrash = random.pick([20, 60, 200]);
@@ -160,7 +176,7 @@ export class History {
   #stuck(): string[] {
     const { kafka } = this.#engines;
     const stuck: string[] = [];
-    for (const [name, topic] of consumed) {
+    for (const [name, topic] of this.plan.sinks > 0 ? [...consumed, ...sunk] : consumed) {
       const { committed } = kafka.groupOf(name, topic);
       kafka.listsOf(topic).forEach((list, partition) => {
         const left = list.length - committed[partition]!;
@@ -173,6 +189,7 @@ export class History {
       const backlog = process?.decider?.velocity.state().backlog ?? 0;
       if (backlog > 0) stuck.push(`${name} has ${backlog} payments to count`);
     }
+    if (this.world.nowMs < this.plan.lastAtMs) stuck.push('not everything has been sent');
     if (this.#client.waiting > 0) stuck.push(`${this.#client.waiting} senders wait`);
     return stuck;
   }
@@ -188,6 +205,7 @@ export class History {
       engines: this.#engines,
       book: this.#book,
       client: this.#client,
+      analytics: this.#analytics,
       uncounted: this.#uncounted,
     };
     // What is in nobody's backlog may still be on its way to Redis.

@@ -1,4 +1,5 @@
 /** What happens in a history, drawn from its seed: payments and where they come in, labels, and which faults there are. */
+import { type Label, labelToJson } from '../../../src/domain/label.ts';
 import { deriveSeed, Random } from '../../../src/simulator/random.ts';
 
 /** Kinds of faults; each can be left out of a history that fails, to see which of them matter. */
@@ -8,6 +9,7 @@ export const faultKinds = [
   'rebalance',
   'kafka',
   'redis',
+  'analytics',
   'disk',
   'conflict',
   'poison',
@@ -34,6 +36,14 @@ export interface PlannedPayment {
   readonly persistent: boolean;
 }
 
+/** All say fraud; each is one of its own by its time. */
+export interface PlannedLabel {
+  readonly atMs: number;
+  readonly paymentId: string;
+  readonly how: 'topic' | 'api';
+  readonly labelledAtMs: number;
+}
+
 export interface Plan {
   readonly seed: number;
   readonly faults: ReadonlySet<FaultKind>;
@@ -45,7 +55,9 @@ export interface Plan {
   readonly payments: readonly PlannedPayment[];
   /** Messages on the payments topic that are no payments. */
   readonly poison: readonly { readonly atMs: number; readonly value: Uint8Array }[];
-  readonly labels: readonly { readonly atMs: number; readonly paymentId: string; readonly how: 'topic' | 'api' }[];
+  readonly labels: readonly PlannedLabel[];
+  /** When the last payment or label is sent for the first time. */
+  readonly lastAtMs: number;
   /** Until then things go wrong; after that everything must come right. */
   readonly calmAtMs: number;
 }
@@ -61,6 +73,7 @@ const shares: Readonly<Record<FaultKind, number>> = {
   rebalance: 0.4,
   kafka: 0.4,
   redis: 0.3,
+  analytics: 0.3,
   disk: 0.15,
   conflict: 0.2,
   poison: 0.3,
@@ -86,6 +99,14 @@ function paymentOf(random: Random, index: number, paymentId: string, spreadMs: n
   return { paymentId, body: Buffer.from(body), customerId, terminalId, amountMinor, sendings, persistent };
 }
 
+export function labelOf({ paymentId, labelledAtMs }: PlannedLabel): Label {
+  return { paymentId, label: 'fraud', source: 'chargeback', labelledAtMs };
+}
+
+export function labelBytes(label: PlannedLabel): Uint8Array {
+  return Buffer.from(JSON.stringify(labelToJson(labelOf(label))));
+}
+
 export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLimits = {}): Plan {
   const random = new Random(deriveSeed(seed, 2));
   const drawn = faultKinds.filter((kind) => random.chance(shares[kind]));
@@ -107,8 +128,9 @@ export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLim
   }));
   const labels = payments
     .filter(() => random.chance(0.2))
-    .map(({ paymentId }) => ({
+    .map(({ paymentId }, i) => ({
       atMs: random.uniform(0, 2 * spreadMs),
+      labelledAtMs: startMs - 1000 + i,
       paymentId: random.chance(0.1) ? 'nobody' : paymentId,
       how: random.chance(0.5) ? ('topic' as const) : ('api' as const),
     }));
@@ -123,6 +145,7 @@ export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLim
     payments,
     poison,
     labels,
+    lastAtMs: 2 * spreadMs,
     calmAtMs: spreadMs + random.uniform(100, 3000),
   };
 }

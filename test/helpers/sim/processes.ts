@@ -53,7 +53,7 @@ export interface SimDecider {
 }
 
 /** As src/cli/roles/decider.ts. */
-export function openSimDecider(
+function openSimDecider(
   engines: Engines,
   actor: Actor,
   disk: SimDisk,
@@ -116,6 +116,7 @@ export function openSimDecider(
     velocity,
     releaseOf: () => Promise.resolve(release),
     dependencies: () => [],
+    labelsByTopic: true,
     onFailure: told('labels'),
   });
   return {
@@ -132,9 +133,9 @@ export function openSimDecider(
     async close() {
       await pipeline.close();
       await store.close();
-      await spool.close();
       await redisVelocity.close();
       await connection.close();
+      await spool.close();
       await log.close();
     },
   };

@@ -14,11 +14,6 @@ interface Event {
   readonly run: () => unknown;
 }
 
-/** What a history has done wrong. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
-
 /** Thrown into code that goes on within a call after its process has died there. */
 export class Crashed extends Error {
   override readonly name = 'Crashed';
