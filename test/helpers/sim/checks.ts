@@ -132,7 +132,8 @@ async function checkCounters(checked: Checked, problems: string[]): Promise<void
         !book.decidedAlone.has(payment.paymentId) &&
         rememberedLabels(checked, payment.paymentId).length > 0,
     );
-    if (kind === 'terminal' && frauds < marked.length)
+    // A payment that Redis gets late is not there yet when its label comes.
+    if (kind === 'terminal' && !plan.faults.has('redis') && frauds < marked.length)
       problems.push(`${marked.length} payments of terminal ${id} are labelled, ${frauds} are marked`);
     for (const payment of expected)
       if (!bits.includes(payment) && !uncounted.has(payment.paymentId))
