@@ -21,6 +21,12 @@ export interface Letter {
   readonly original: string;
 }
 
+export function letterOf({ value }: Message): Letter {
+  const { topic, partition, offset, code, originalBase64 } = JSON.parse(text(value)) as Record<string, string>;
+  const original = Buffer.from(originalBase64 ?? '', 'base64').toString();
+  return { place: `${topic}/${partition}/${offset}`, code: code ?? '', original };
+}
+
 /** A decision as it is durable: its own bytes and those of its payment. */
 export interface Decided {
   readonly decision: string;
@@ -97,21 +103,9 @@ export class Book {
   }
 
   #appended(topic: Topic, message: Message): void {
-    const value = text(message.value);
     if (topic === topics.deadletter) {
-      const letter = JSON.parse(value) as {
-        topic: string;
-        partition: number;
-        offset: number;
-        code: string;
-        originalBase64: string;
-      };
-      const place = `${letter.topic}/${letter.partition}/${letter.offset}`;
-      this.letters.set(place, {
-        place,
-        code: letter.code,
-        original: Buffer.from(letter.originalBase64, 'base64').toString(),
-      });
+      const letter = letterOf(message);
+      this.letters.set(letter.place, letter);
     }
     if (topic !== topics.decisions) return;
     const { record } = decodeDecisionMessage(message.value);
@@ -139,6 +133,11 @@ export class Book {
     const payment = this.#plan.payments.find((each) => text(each.body) === body);
     if (payment === undefined) return false;
     if (this.decided.get(payment.paymentId)?.some((each) => each.payment === body) === true) return true;
-    return this.machines.some(({ disk }) => disk.spooled.some((spooled) => text(spooled.value).includes(body)));
+    const { paymentId } = payment;
+    return this.machines.some(({ disk }) => {
+      const recorded = disk.journal.recordOf(paymentId);
+      if (recorded !== undefined && text(recorded.payment) === body) return true;
+      return disk.spooled.some((spooled) => text(spooled.value).includes(body));
+    });
   }
 }

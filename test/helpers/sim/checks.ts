@@ -3,10 +3,11 @@ import { RedisVelocityStore } from '../../../src/adapters/redis/velocity.ts';
 import { createPaymentDecoder } from '../../../src/domain/decode.ts';
 import { Payment } from '../../../src/domain/payment.ts';
 import { createFeatureMatrix } from '../../../src/features/frame.ts';
-import { topics } from '../../../src/pipeline/ports.ts';
+import { type Message, topics, type VelocityStore } from '../../../src/pipeline/ports.ts';
 import type { SimAnalytics } from './analytics.ts';
-import type { Book } from './book.ts';
+import { type Book, type Letter, letterOf } from './book.ts';
 import type { ApiClient } from './client.ts';
+import type { Machine } from './machines.ts';
 import { labelBytes, type Plan, type PlannedPayment } from './plan.ts';
 import { type Engines, tenantId } from './processes.ts';
 import { counted, fraudRate } from './release.ts';
@@ -20,17 +21,37 @@ export interface Checked {
   readonly book: Book;
   readonly client: ApiClient;
   readonly analytics: SimAnalytics;
+  readonly machines: readonly Machine[];
   /** Payments that a process which died was still to count: nobody else knows of them. */
   readonly uncounted: ReadonlySet<string>;
 }
 
+/** A log that payments come in by: Kafka or the journal. */
+interface PaymentsLog {
+  readonly messages: readonly Message[];
+  readonly letters: ReadonlyMap<string, Letter>;
+}
+
+function logsOf({ engines, book, machines }: Checked): readonly PaymentsLog[] {
+  const journals = machines.map(({ disk: { journal } }) => ({
+    messages: journal.of(topics.payments),
+    letters: new Map(
+      journal
+        .of(topics.deadletter)
+        .map(letterOf)
+        .map((letter) => [letter.place, letter]),
+    ),
+  }));
+  return [{ messages: engines.kafka.messages(topics.payments), letters: book.letters }, ...journals];
+}
+
 /** Every message on the payments topic is decided with its content, or a dead letter. */
-function checkMessages({ engines, book, plan }: Checked, problems: string[]): void {
+function checkMessages({ book, plan }: Checked, log: PaymentsLog, problems: string[]): void {
   const places = new Set<string>();
-  for (const message of engines.kafka.messages(topics.payments)) {
+  for (const message of log.messages) {
     const place = `${topics.payments}/${message.partition}/${message.offset}`;
     places.add(place);
-    const letter = book.letters.get(place);
+    const letter = log.letters.get(place);
     const payment = plan.payments.find(({ body }) => text(body) === text(message.value));
     if (letter !== undefined && letter.original !== text(message.value))
       problems.push(`the dead letter of ${place} has other bytes`);
@@ -45,7 +66,7 @@ function checkMessages({ engines, book, plan }: Checked, problems: string[]): vo
     if (decided && letter !== undefined && !alone)
       problems.push(`${payment.paymentId} at ${place} is decided and a dead letter (${letter.code})`);
   }
-  for (const { place } of book.letters.values())
+  for (const { place } of log.letters.values())
     if (place.startsWith(topics.payments) && !places.has(place))
       problems.push(`the dead letter of ${place} is of no message`);
 }
@@ -78,14 +99,16 @@ function probeOf(index: number, fields: Readonly<Record<string, string>>): Payme
 }
 
 /** What each entity has counted, asked as the product asks. */
-async function readCounters({ engines, plan }: Checked) {
+async function readCounters({ engines, plan, machines }: Checked) {
   const { release, redis, kafka } = engines;
   const actor = new Actor(kafka.world, 'probe');
   const entities = (['customer', 'terminal'] as const).flatMap((kind) =>
     [...new Set(plan.payments.map((payment) => payment[`${kind}Id`]))].map((id) => ({ kind, id })),
   );
   const out = createFeatureMatrix(release.features.names.length, Math.max(1, entities.length));
-  const store = new RedisVelocityStore({ program: release.features, connection: redis.connect(actor, 1000) });
+  const memory = machines[0]?.process?.decider?.memory;
+  const store: VelocityStore =
+    memory ?? new RedisVelocityStore({ program: release.features, connection: redis.connect(actor, 1000) });
   const probes = entities.map(({ kind, id }, i) => probeOf(i, { [`${kind}Id`]: id }));
   if (probes.length > 0) await actor.run(() => store.appendAndRead(tenantId, probes, out, 1));
   return entities.map(({ kind, id }, row) => {
@@ -108,6 +131,8 @@ const amountsOf = (payments: readonly PlannedPayment[]): Map<number, PlannedPaym
  * other decision is first in the topic.
  */
 function mayBeExtra({ plan, book, client }: Checked, payment: PlannedPayment): boolean {
+  // There, what is counted dies with the process.
+  if (plan.composition === 'up') return false;
   const { paymentId } = payment;
   const failing = (['crash', 'kafka', 'redis', 'disk'] as const).some((kind) => plan.faults.has(kind));
   if (failing && book.contentsOf(paymentId) > 1) return true;
@@ -144,8 +169,12 @@ async function checkCounters(checked: Checked, problems: string[]): Promise<void
   }
 }
 
-/** Labels of a payment as Redis keeps them. */
-function rememberedLabels({ book, engines }: Checked, paymentId: string): readonly string[] {
+/** Labels of a payment as Redis or the journal keeps them. */
+function rememberedLabels({ book, engines, machines }: Checked, paymentId: string): readonly string[] {
+  const journalled = machines.flatMap(({ disk }) =>
+    disk.journal.labels.filter((label) => label.paymentId === paymentId),
+  );
+  if (journalled.length > 0) return journalled.map(({ labelledAtMs }) => ` ${labelledAtMs}`);
   const key = book.keyOf('l', tenantId, paymentId);
   const list = engines.redis.data.get(key);
   return Array.isArray(list) ? list.map(String) : [];
@@ -156,8 +185,11 @@ function checkLabels(checked: Checked, problems: string[]): void {
   const { plan, engines, book, client } = checked;
   const messages = engines.kafka.messages(topics.labels);
   for (const { paymentId, labelledAtMs } of client.labelled)
-    if (!messages.some(({ value }) => text(value).includes(new Date(labelledAtMs).toISOString())))
-      problems.push(`a label of ${paymentId} was taken and is not on its topic`);
+    if (
+      !rememberedLabels(checked, paymentId).some((each) => each.endsWith(` ${labelledAtMs}`)) &&
+      !messages.some(({ value }) => text(value).includes(new Date(labelledAtMs).toISOString()))
+    )
+      problems.push(`a label of ${paymentId} was taken and is nowhere`);
   for (const message of messages) {
     const place = `${topics.labels}/${message.partition}/${message.offset}`;
     const label = plan.labels.find((each) => text(labelBytes(each)) === text(message.value));
@@ -197,7 +229,7 @@ function checkRows({ plan, engines, book, analytics }: Checked, problems: string
 
 export async function checkHistory(checked: Checked): Promise<readonly string[]> {
   const problems: string[] = [];
-  checkMessages(checked, problems);
+  for (const log of logsOf(checked)) checkMessages(checked, log, problems);
   checkAnswers(checked, problems);
   checkLabels(checked, problems);
   checkRows(checked, problems);

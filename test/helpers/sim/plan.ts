@@ -46,6 +46,7 @@ export interface PlannedLabel {
 
 export interface Plan {
   readonly seed: number;
+  readonly composition: Composition;
   readonly faults: ReadonlySet<FaultKind>;
   readonly partitions: number;
   readonly streams: number;
@@ -62,7 +63,11 @@ export interface Plan {
   readonly calmAtMs: number;
 }
 
+export type Composition = 'roles' | 'up';
+
 export interface PlanLimits {
+  /** What runs: `serve`, `stream` and `sink` as processes, or `up` with Kafka. */
+  readonly composition?: Composition;
   readonly without?: readonly FaultKind[];
   readonly paymentsMax?: number;
 }
@@ -107,7 +112,7 @@ export function labelBytes(label: PlannedLabel): Uint8Array {
   return Buffer.from(JSON.stringify(labelToJson(labelOf(label))));
 }
 
-export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLimits = {}): Plan {
+export function planOf(seed: number, { without = [], paymentsMax = 50, composition = 'roles' }: PlanLimits = {}): Plan {
   const random = new Random(deriveSeed(seed, 2));
   const drawn = faultKinds.filter((kind) => random.chance(shares[kind]));
   const faults = new Set(drawn.filter((kind) => !without.includes(kind)));
@@ -126,6 +131,7 @@ export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLim
     atMs: random.uniform(0, spreadMs),
     value: Buffer.from(`{"paymentId": "poison ${i}`),
   }));
+  const sinks = random.integer(0, 2);
   const labels = payments
     .filter(() => random.chance(0.2))
     .map(({ paymentId }, i) => ({
@@ -136,11 +142,12 @@ export function planOf(seed: number, { without = [], paymentsMax = 50 }: PlanLim
     }));
   return {
     seed,
+    composition,
     faults,
     partitions: random.integer(1, 3),
     streams: random.integer(1, 2),
     serves: random.integer(1, 2),
-    sinks: random.integer(0, 2),
+    sinks: composition === 'up' ? 0 : sinks,
     cluster: random.chance(0.3),
     payments,
     poison,

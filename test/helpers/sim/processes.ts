@@ -14,7 +14,7 @@ import { createDecisionService } from '../../../src/pipeline/decisionService.ts'
 import { LabelConsumer } from '../../../src/pipeline/labelConsumer.ts';
 import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
 import { Pipeline } from '../../../src/pipeline/pipeline.ts';
-import { type DecisionRecord, type EventLog, topics } from '../../../src/pipeline/ports.ts';
+import { type DecisionRecord, type EventLog, topics, type VelocityStore } from '../../../src/pipeline/ports.ts';
 import type { DecisionService } from '../../../src/pipeline/service.ts';
 import { Spool } from '../../../src/pipeline/spool.ts';
 import { StreamConsumer, streamGroup } from '../../../src/pipeline/stream.ts';
@@ -27,7 +27,7 @@ import type { Actor } from './world.ts';
 
 export const tenantId = 'default';
 /** Nobody reads them here, and making them takes longer than a history. */
-const metrics = createPipelineMetrics(new Registry());
+export const metrics = createPipelineMetrics(new Registry());
 
 export interface Engines {
   readonly kafka: SimKafka;
@@ -38,17 +38,23 @@ export interface Engines {
   readonly onPublish: (actor: Actor, records: readonly DecisionRecord[]) => void;
 }
 
+/** What a history asks of a process that decides. */
 export interface SimDecider {
   readonly actor: Actor;
-  readonly log: EventLog;
   readonly service: DecisionService;
+  /** The state of the process, where it is in no engine. */
+  readonly memory?: VelocityStore;
+  /** Payments that it is still to count. */
+  readonly uncounted: () => readonly string[];
+}
+
+interface OpenDecider extends SimDecider {
+  readonly log: EventLog;
   readonly pipeline: Pipeline;
   readonly store: ClaimedStore;
   readonly velocity: RedisVelocityStore;
-  readonly uncounted: Uncounted;
   readonly cache: RedisDecisionCache;
   readonly connection: ReturnType<SimRedis['connect']>;
-  readonly spool: Spool;
   close(): Promise<void>;
 }
 
@@ -58,7 +64,7 @@ function openSimDecider(
   actor: Actor,
   disk: SimDisk,
   { redisMs, spoolAfterMs }: { readonly redisMs: number; readonly spoolAfterMs: number },
-): SimDecider {
+): OpenDecider {
   const { release } = engines;
   const { world } = actor;
   const log = engines.kafka.client(actor);
@@ -126,10 +132,9 @@ function openSimDecider(
     pipeline,
     store,
     velocity: redisVelocity,
-    uncounted,
+    uncounted: () => uncounted.ids(),
     cache,
     connection,
-    spool,
     async close() {
       await pipeline.close();
       await store.close();
