@@ -44,6 +44,8 @@ export class Book {
   readonly #answers = new Map<string, Set<string>>();
   /** Decided by a process that could not ask the others: the first in the topic stands. */
   readonly decidedAlone = new Set<string>();
+  /** Whose senders were told that they are in conflict with what is decided. */
+  readonly conflicted = new Set<PlannedPayment>();
   machines: readonly Machine[] = [];
 
   constructor(plan: Plan, kafka: SimKafka, redis: SimRedis) {
@@ -60,7 +62,8 @@ export class Book {
     return this.#answers;
   }
 
-  answered({ paymentId, body }: PlannedPayment, result: DecideResult): void {
+  answered(payment: PlannedPayment, result: DecideResult): void {
+    const { paymentId, body } = payment;
     if (result.kind === 'decided') {
       const known = this.#answers.get(paymentId) ?? new Set();
       known.add(text(result.decision));
@@ -68,7 +71,8 @@ export class Book {
       if (known.size > 1 && !this.decidedAlone.has(paymentId))
         this.#world.violate(`${paymentId} was answered with different decisions`);
     } else if (result.kind === 'refused') this.#world.violate(`${text(body)} was refused`);
-    else if (result.kind === 'conflict' && this.contentsOf(paymentId) < 2)
+    else if (result.kind === 'conflict') this.conflicted.add(payment);
+    if (result.kind === 'conflict' && this.contentsOf(paymentId) < 2)
       this.#world.violate(`${paymentId} is in conflict with nothing`);
   }
 

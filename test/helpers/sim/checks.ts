@@ -73,6 +73,9 @@ function checkMessages({ book, plan }: Checked, log: PaymentsLog, problems: stri
 
 /** What was answered is what is in the topic. */
 function checkAnswers({ book }: Checked, problems: string[]): void {
+  for (const { paymentId, body } of book.conflicted)
+    if (book.decided.get(paymentId)?.[0]?.payment === text(body) && !book.decidedAlone.has(paymentId))
+      problems.push(`${paymentId} is decided, and its sender was told of a conflict`);
   for (const [paymentId, answers] of book.answers) {
     const contents = (book.decided.get(paymentId) ?? []).map(({ decision }) => decision);
     for (const answer of answers)

@@ -11,6 +11,8 @@ interface Open {
 }
 
 const triesMax = 60;
+/** Beyond its deadline, for an answer. */
+const lateMsMax = 400;
 
 export class ApiClient {
   readonly #world: World;
@@ -90,6 +92,11 @@ export class ApiClient {
     this.#call(decider, payment, sending, again);
   }
 
+  /** What is on its way to the disk by its deadline is answered by what becomes of it, a little later. */
+  #answeredAfter(lateMs: number, paymentId: string): void {
+    if (lateMs > lateMsMax) this.#world.violate(`${paymentId} was answered ${lateMs.toFixed(0)} ms after its deadline`);
+  }
+
   #pick(): SimDecider | undefined {
     const up = this.#machines.filter(({ process, stopping }) => process !== undefined && !stopping);
     return up.length === 0 ? undefined : this.#world.random.pick(up).process?.decider;
@@ -109,6 +116,7 @@ export class ApiClient {
     void result.then((answer) => {
       if (!actor.alive || !this.#open.delete(open)) return;
       this.#world.trace('client', () => `${paymentId} from ${actor.name}: ${answer.kind}`);
+      this.#answeredAfter(actor.monotonicMs() - nowMs - deadlineMs, paymentId);
       this.#book.answered(payment, answer);
       if (answer.kind === 'unavailable') again();
       else this.waiting--;

@@ -26,6 +26,8 @@ export class SimJournal {
   readonly decisions = new Map<string, Uint8Array>();
   readonly positions = new Map<string, number>();
   readonly labels: Label[] = [];
+  /** Who has the directory: what an earlier process had not written by then is not written. */
+  #owner: Actor | undefined;
   #wake: () => void = () => {};
 
   of(topic: Topic): Message[] {
@@ -56,6 +58,7 @@ export class SimJournal {
 
   /** @param faults of the disk: what is refused has not happened */
   open(actor: Actor, faults: CallFaults): { readonly log: EventLog; readonly store: DecisionStore } {
+    this.#owner = actor;
     const lane = new Lane();
     const waiting = new Set<() => void>();
     this.#wake = () => {
@@ -70,7 +73,10 @@ export class SimJournal {
         slowMs: writeSlowMs,
         timeoutMs: Number.POSITIVE_INFINITY,
         lane,
-        effect,
+        effect: () => {
+          if (this.#owner !== actor) throw new LogUnavailable('the process is gone');
+          return effect();
+        },
         failure: (why) => new LogUnavailable(`simulated: ${why}`),
       });
     const store = this.#store(actor, write);

@@ -95,10 +95,13 @@ function paymentOf(random: Random, index: number, paymentId: string, spreadMs: n
   const occurredAt = new Date(startMs - random.below(120_000)).toISOString();
   const body = JSON.stringify({ paymentId, occurredAt, amountMinor, currency: 'EUR', customerId, terminalId });
   const sendings: Sending[] = [];
-  const many = random.chance(0.3) ? random.integer(2, 3) : 1;
+  const many = random.chance(0.4) ? random.integer(2, 3) : 1;
   for (let i = 0; i < many; i++) {
     const how = random.chance(0.6) ? 'topic' : 'api';
-    sendings.push({ atMs: random.uniform(0, spreadMs), how, deadlineMs: random.pick([30, 100, 1000]) });
+    const first = sendings[0];
+    const close = first !== undefined && random.chance(0.5);
+    const atMs = close ? first.atMs + random.uniform(0, 6) : random.uniform(0, spreadMs);
+    sendings.push({ atMs, how, deadlineMs: random.pick([30, 100, 1000]) });
   }
   const persistent = random.chance(0.8);
   return { paymentId, body: Buffer.from(body), customerId, terminalId, amountMinor, sendings, persistent };
@@ -152,7 +155,7 @@ export function planOf(seed: number, { without = [], paymentsMax = 50, compositi
     payments,
     poison,
     labels,
-    lastAtMs: 2 * spreadMs,
+    lastAtMs: 2 * spreadMs + 12,
     calmAtMs: spreadMs + random.uniform(100, 3000),
   };
 }

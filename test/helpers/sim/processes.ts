@@ -76,7 +76,13 @@ function openSimDecider(
   const told = (what: string) => (error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
   const spool = new Spool({
     file: disk.open(actor, engines.diskFaults),
-    append: (messages) => log.append(topics.decisions, messages),
+    append: (messages) => {
+      // Whoever is spooled must reach the topic first.
+      const [oldest] = disk.spooled;
+      if (oldest !== undefined && Buffer.compare(oldest.value, messages[0]?.value ?? new Uint8Array()) !== 0)
+        world.violate(`${actor.name} sends ${messages[0]?.key} before ${oldest.key}, which is spooled`);
+      return log.append(topics.decisions, messages);
+    },
     onFailure: told('decisions are spooled'),
     afterMs: spoolAfterMs,
   });
