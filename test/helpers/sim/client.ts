@@ -24,6 +24,11 @@ export class ApiClient {
   /** Calls that a process died under: whether their payment was counted is nobody's promise. */
   readonly lostCalls = new Set<PlannedPayment>();
 
+  /**
+   * Payments that ran out of time somewhere. Known and open: a process that takes such a payment out of the counters again
+   * can do so just after another process, which was given it too, has found it there and decided it.
+   */
+  readonly outOfTime = new Set<string>();
   /** Labels that were taken. */
   readonly labelled: PlannedLabel[] = [];
 
@@ -118,6 +123,7 @@ export class ApiClient {
       this.#world.trace('client', () => `${paymentId} from ${actor.name}: ${answer.kind}`);
       this.#answeredAfter(actor.monotonicMs() - nowMs - deadlineMs, paymentId);
       this.#book.answered(payment, answer);
+      if (answer.kind === 'unavailable' && answer.code === 'deadline_exceeded') this.outOfTime.add(paymentId);
       if (answer.kind === 'unavailable') again();
       else this.waiting--;
     });

@@ -101,7 +101,7 @@ function paymentOf(random: Random, index: number, paymentId: string, spreadMs: n
     const first = sendings[0];
     const close = first !== undefined && random.chance(0.5);
     const atMs = close ? first.atMs + random.uniform(0, 6) : random.uniform(0, spreadMs);
-    sendings.push({ atMs, how, deadlineMs: random.pick([30, 100, 1000]) });
+    sendings.push({ atMs, how, deadlineMs: random.pick([5, 30, 100, 1000]) });
   }
   const persistent = random.chance(0.8);
   return { paymentId, body: Buffer.from(body), customerId, terminalId, amountMinor, sendings, persistent };

@@ -176,7 +176,10 @@ export function startSimStream(engines: Engines, actor: Actor, disk: SimDisk, on
     store: decider.store,
     pipeline: decider.pipeline,
     marks: createStepMarks(decider.connection, streamGroup),
-    onFailure: (error) => world.trace(actor.name, () => `the stream reads again: ${String(error)}`),
+    onFailure: (error) => {
+      world.interrupted = true;
+      world.trace(actor.name, () => `the stream reads again: ${String(error)}`);
+    },
   });
   const labels = new LabelConsumer({
     ...shared,

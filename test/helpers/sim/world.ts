@@ -31,6 +31,8 @@ export class World {
   #order = 0;
   #nowMs = 0;
   events = 0;
+  /** A process died, or a batch failed, with work half done. */
+  interrupted = false;
   /** Once set, nothing fails any more. */
   calm = false;
   /** Of so many events of a process, one on average is its last; 0: none. */
