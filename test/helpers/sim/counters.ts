@@ -90,8 +90,11 @@ const amountsOf = (payments: readonly PlannedPayment[]): Map<number, PlannedPaym
 function mayBeExtra({ plan, book, client, engines }: Checked, payment: PlannedPayment): boolean {
   // There, what is counted dies with the process.
   if (plan.composition === 'up') return false;
+  const { interrupted } = engines.kafka.world;
   const { paymentId } = payment;
-  if (engines.kafka.world.interrupted && book.contentsOf(paymentId) > 1) return true;
+  if (interrupted && book.contentsOf(paymentId) > 1) return true;
+  // It ran out of time, and its process did not live to take it out again.
+  if (client.outOfTime.has(paymentId) && (interrupted || plan.faults.has('redis'))) return true;
   // It stands, and is decided when somebody asks again.
   if (book.claimOf(tenantId, paymentId)?.includes(Buffer.from(payment.body)) === true) return true;
   return client.lostCalls.has(payment) || book.decidedAlone.has(paymentId);
