@@ -181,6 +181,7 @@ describe('the pipeline', () => {
   it('tells of a conflict only with what is decided, not with another payment that is in conflict itself', async () => {
     const [decided, rival] = [bytes(), bytes({ amountMinor: 1 })];
     await decide(decided);
+    await expect.poll(() => pipeline.inFlight).toBe(0);
     const answers = await Promise.all([decide(rival), decide(decided)]);
     expect(answers[0]).toMatchObject({ kind: 'conflict' });
     expect(answers[1].kind).not.toBe('conflict');
