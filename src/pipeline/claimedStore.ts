@@ -63,8 +63,8 @@ export class ClaimedStore implements DecisionStore {
   readonly #guard: StageGuard;
   readonly #recent: RecentClaims;
   readonly #reclaimer: Reclaimer;
-  /** Appends on their way, by payment. */
-  readonly #publishing = new Map<string, Promise<void>>();
+  /** Appends on their way, by payment: there can be another decision of it, made while the cache was away. */
+  readonly #publishing = new Map<string, { readonly decision: Uint8Array; readonly appended: Promise<void> }>();
   readonly #background = new Set<Promise<void>>();
   readonly #waitedForMs: number;
   readonly #unhurriedMs: number;
@@ -209,8 +209,9 @@ export class ClaimedStore implements DecisionStore {
     const waiting: Promise<void>[] = [];
     const ours = distinct(records).filter((record) => {
       const onItsWay = this.#publishing.get(recordKey(record));
-      if (onItsWay !== undefined) waiting.push(onItsWay);
-      return onItsWay === undefined && !this.#recent.isPublished(record);
+      const isOnItsWay = onItsWay !== undefined && Buffer.compare(onItsWay.decision, record.decision) === 0;
+      if (isOnItsWay) waiting.push(onItsWay.appended);
+      return !isOnItsWay && !this.#recent.isPublished(record);
     });
     if (ours.length > 0) waiting.push(this.#append(ours));
     await Promise.all(waiting);
@@ -220,11 +221,12 @@ export class ClaimedStore implements DecisionStore {
   #append(records: readonly DecisionRecord[]): Promise<void> {
     const { append, cache, onFailure } = this.#options;
     const forget = (): void => {
-      for (const record of records) this.#publishing.delete(recordKey(record));
+      for (const record of records)
+        if (this.#publishing.get(recordKey(record))?.appended === appended) this.#publishing.delete(recordKey(record));
     };
     // Of what was decided without the cache another decision may be claimed there: that one is not published by this.
     const claimed = records.filter((record) => !this.#recent.isUnclaimed(record));
-    const appended = append(records).then(
+    const appended: Promise<void> = append(records).then(
       () => {
         this.#recent.published(records);
         const marked = cache.markPublished(claimed).catch((error: unknown) => onFailure('publish', error));
@@ -236,7 +238,7 @@ export class ClaimedStore implements DecisionStore {
         throw error;
       },
     );
-    for (const record of records) this.#publishing.set(recordKey(record), appended);
+    for (const record of records) this.#publishing.set(recordKey(record), { decision: record.decision, appended });
     return appended;
   }
 

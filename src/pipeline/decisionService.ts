@@ -15,6 +15,8 @@ export interface DecisionServiceOptions {
   /** The compiled release of a recorded decision. */
   readonly releaseOf: (id: string) => Promise<CompiledRelease>;
   readonly dependencies: () => readonly DependencyState[];
+  /** Recorded labels come by their topic, and whoever reads it counts them, in its order: not done here as well. */
+  readonly labelsByTopic?: true;
   /** Told why labels could not be recorded. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -70,12 +72,13 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
       if (!(payment instanceof Payment)) throw new Error('a recorded payment no longer decodes');
       marked.push({ position: i, label, payment, before: earlier.at(-1) });
       earlier.push(label);
-      await velocity.markLabel(tenantId, payment, label.label === 'fraud', batch);
+      if (options.labelsByTopic !== true) await velocity.markLabel(tenantId, payment, label.label === 'fraud', batch);
     }
   }
 
   /** Not durable: memory goes back to what is. What cannot go back now is put right when the label comes again. */
   async function markBack(tenantId: string, marked: readonly Marked[], batch: number): Promise<void> {
+    if (options.labelsByTopic === true) return;
     for (const { payment, before } of marked.toReversed()) {
       try {
         await velocity.markLabel(tenantId, payment, before?.label === 'fraud', batch);

@@ -136,30 +136,32 @@ export function createPartitionSink(options: PartitionSinkOptions): PartitionSin
     return { last: next - 1, begun: false };
   }
 
-  /** The next block of the partition that waits longest, written down; undefined when there is nothing to insert. */
-  async function begin(): Promise<Pending | undefined> {
-    const partition = gathering.first;
-    if (partition === undefined) return undefined;
-    const firstOffset = gathering.of(partition)[0]?.message.offset ?? 0;
-    const { last, begun } = await boundaryOf(partition, firstOffset);
-    const missing = (): boolean => begun && (gathering.of(partition).at(-1)?.message.offset ?? last) < last;
-    // A range that was begun is read whole, so that the block is the same one; the log may have forgotten its end.
-    while (missing() && !gathering.full) if ((await poll(idleWaitMs)) === 0) break;
-    const gathered = gathering.take(partition, last);
-    const range = { topic, partition, firstOffset, lastOffset: gathered.at(-1)?.message.offset ?? firstOffset };
-    const known = begun && range.lastOffset === last;
-    if (!known) await keepOnFailure(gathered, () => store.beginRange(range));
-    return { range, gathered, tried: known };
+  /** A range that was begun is read whole, so that the block is the same one; the log may have forgotten its end. */
+  async function readTo(partition: number, last: number): Promise<void> {
+    const missing = (): boolean => (gathering.of(partition).at(-1)?.message.offset ?? last) < last;
+    while (missing() && !gathering.full) if ((await poll(idleWaitMs)) === 0) return;
   }
 
-  /** What was taken goes back when it could not be begun: it is in no block. */
-  async function keepOnFailure(taken: readonly Gathered[], work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      const rest = gathering.take(taken[0]?.message.partition ?? 0, Number.POSITIVE_INFINITY);
-      gathering.add([...taken, ...rest]);
-      throw error;
+  /** The next block of the partition that waits longest, written down; undefined when there is nothing to insert. */
+  async function begin(): Promise<Pending | undefined> {
+    let own: PartitionRange | undefined;
+    for (;;) {
+      const partition = gathering.first;
+      if (partition === undefined) return undefined;
+      const first = gathering.of(partition)[0]?.message.offset ?? 0;
+      const { last, begun } = await boundaryOf(partition, first);
+      if (begun) await readTo(partition, last);
+      const gathered = gathering.of(partition).filter(({ message }) => message.offset <= last);
+      const firstOffset = gathered[0]?.message.offset ?? first;
+      // It was rewound while it was read.
+      if (firstOffset !== first) continue;
+      const range = { topic, partition, firstOffset, lastOffset: gathered.at(-1)?.message.offset ?? first };
+      const known = begun && range.lastOffset === last;
+      const ours = own?.partition === partition && own.firstOffset === first && own.lastOffset === range.lastOffset;
+      if (known || ours) return { range, gathered: gathering.take(partition, last), tried: !known || !ours };
+      await store.beginRange(range);
+      // Another may have begun one since we looked: that which was first counts.
+      own = range;
     }
   }
 

@@ -35,6 +35,9 @@ const unavailable = (code: string): DecideResult => ({
 
 const conflictOf = ({ payment }: Item): DecideResult => ({ kind: 'conflict', paymentId: payment.paymentId });
 
+const replayed = (result: DecideResult): DecideResult =>
+  result.kind === 'decided' ? { ...result, replay: true } : result;
+
 /** A payment of a stream batch waited for the same payment elsewhere, and that one was not decided. */
 class NotDecided extends Error {
   override readonly name = 'NotDecided';
@@ -100,7 +103,7 @@ export class Pipeline {
       return Promise.resolve({ kind: 'refused', refusal: decoded });
     }
     const earlier = this.#inFlight.find(tenantId, decoded.paymentId);
-    if (earlier !== undefined) return this.#join(earlier, decoded);
+    if (earlier !== undefined) return this.#joinInTime(earlier, decoded, deadlineMs);
     if (this.#closing) return Promise.resolve(unavailable('shutting_down'));
     if (this.#inFlight.size >= bounds.inFlightPaymentsMax) return Promise.resolve(unavailable('overloaded'));
     const item = new Item(tenantId, decoded, body, receivedAtMs, deadlineMs);
@@ -141,7 +144,7 @@ export class Pipeline {
           // One that is elsewhere in flight must be durable first.
           elsewhere.push(this.#follow(earlier, item.payment).then((result) => item.settle(result)));
         } else if (samePayment(earlier.payment, item.payment)) {
-          void this.#join(earlier, item.payment).then((result) => item.settle(result));
+          void this.#join(earlier).then((result) => item.settle(result));
         } else rivals.push(item);
       }
       await Promise.all(elsewhere);
@@ -163,16 +166,36 @@ export class Pipeline {
     await Promise.all(this.#inFlight.pending().map((item) => item.result));
   }
 
-  async #join(earlier: Item, payment: Payment): Promise<DecideResult> {
-    if (!samePayment(earlier.payment, payment)) return { kind: 'conflict', paymentId: payment.paymentId };
-    const result = await earlier.result;
-    return result.kind === 'decided' ? { ...result, replay: true } : result;
+  /** The answer of the same payment that is on its way already. */
+  async #join(earlier: Item): Promise<DecideResult> {
+    return replayed(await earlier.result);
   }
 
-  /** As `#join`, but a conflict is one only with what was decided. */
+  /** Nobody who joins a payment without a deadline has none. A conflict is one only with what was decided. */
+  async #joinInTime(earlier: Item, payment: Payment, deadlineMs: number): Promise<DecideResult> {
+    const result = await this.#inTime(earlier.result, deadlineMs);
+    if (samePayment(earlier.payment, payment)) return replayed(result);
+    if (result.kind === 'decided') return { kind: 'conflict', paymentId: payment.paymentId };
+    return result.kind === 'unavailable' ? result : unavailable('not_recorded');
+  }
+
   async #follow(earlier: Item, payment: Payment): Promise<DecideResult> {
     const result = await earlier.result;
-    return result.kind === 'decided' ? this.#join(earlier, payment) : unavailable('not_recorded');
+    if (result.kind !== 'decided') return unavailable('not_recorded');
+    if (!samePayment(earlier.payment, payment)) return { kind: 'conflict', paymentId: payment.paymentId };
+    return replayed(result);
+  }
+
+  async #inTime(result: Promise<DecideResult>, deadlineMs: number): Promise<DecideResult> {
+    if (deadlineMs === Number.POSITIVE_INFINITY) return result;
+    const { promise: late, resolve } = Promise.withResolvers<DecideResult>();
+    const leftMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs());
+    const timer = setTimeout(() => resolve(unavailable('deadline_exceeded')), leftMs);
+    try {
+      return await Promise.race([result, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #armDeadline(item: Item): void {

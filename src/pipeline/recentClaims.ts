@@ -47,8 +47,16 @@ export class RecentClaims {
     this.#forget(oldest);
   }
 
+  /** Another's decision stands for its payment id. */
+  replace({ record, published }: Claim): void {
+    this.add(record, false);
+    if (published) this.published([record]);
+  }
+
+  /** This very decision is, not another of its payment id. */
   isPublished(record: DecisionRecord): boolean {
-    return this.#recent.get(recordKey(record))?.published === true;
+    const recent = this.#recent.get(recordKey(record));
+    return recent?.published === true && isDecision(recent, record);
   }
 
   /** Decided without the cache, which has not heard of it yet. */
@@ -60,7 +68,7 @@ export class RecentClaims {
   published(records: readonly DecisionRecord[]): void {
     for (const record of records) {
       const recent = this.#recent.get(recordKey(record));
-      if (recent !== undefined) recent.published = true;
+      if (recent !== undefined && isDecision(recent, record)) recent.published = true;
     }
   }
 
@@ -96,4 +104,8 @@ export class RecentClaims {
     if (this.#recent.get(key)?.unclaimed === true) this.#unclaimed--;
     this.#recent.delete(key);
   }
+}
+
+function isDecision({ bytes }: Recent, { decision }: DecisionRecord): boolean {
+  return Buffer.compare(decodeRecord(bytes).decision, decision) === 0;
 }

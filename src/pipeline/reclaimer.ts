@@ -71,6 +71,8 @@ export class Reclaimer {
     );
     const fresh = records.map((record) => recent.claimed(record));
     this.#conflicts += outcomes.filter((outcome, i) => fresh[i] === true && outcome?.won !== true).length;
+    // With the cache away again, ours must not be answered in the place of what is claimed, nor appended as if it were.
+    for (const outcome of outcomes) if (outcome?.won === false) recent.replace(outcome);
     const published = records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true);
     await cache.markPublished(published).catch(onFailure);
   }

@@ -162,6 +162,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
     velocity,
     releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
     dependencies: () => deciderDependencies(parts),
+    labelsByTopic: true,
     onFailure: (error) => logger.warn({ err: error }, 'labels were not recorded'),
   });
   registerDeciderGauges(registry, parts);

@@ -21,6 +21,12 @@ export interface Letter {
   readonly original: string;
 }
 
+export function letterOf({ value }: Message): Letter {
+  const { topic, partition, offset, code, originalBase64 } = JSON.parse(text(value)) as Record<string, string>;
+  const original = Buffer.from(originalBase64 ?? '', 'base64').toString();
+  return { place: `${topic}/${partition}/${offset}`, code: code ?? '', original };
+}
+
 /** A decision as it is durable: its own bytes and those of its payment. */
 export interface Decided {
   readonly decision: string;
@@ -38,6 +44,8 @@ export class Book {
   readonly #answers = new Map<string, Set<string>>();
   /** Decided by a process that could not ask the others: the first in the topic stands. */
   readonly decidedAlone = new Set<string>();
+  /** Whose senders were told that they are in conflict with what is decided. */
+  readonly conflicted = new Set<PlannedPayment>();
   machines: readonly Machine[] = [];
 
   constructor(plan: Plan, kafka: SimKafka, redis: SimRedis) {
@@ -54,7 +62,8 @@ export class Book {
     return this.#answers;
   }
 
-  answered({ paymentId, body }: PlannedPayment, result: DecideResult): void {
+  answered(payment: PlannedPayment, result: DecideResult): void {
+    const { paymentId, body } = payment;
     if (result.kind === 'decided') {
       const known = this.#answers.get(paymentId) ?? new Set();
       known.add(text(result.decision));
@@ -62,7 +71,8 @@ export class Book {
       if (known.size > 1 && !this.decidedAlone.has(paymentId))
         this.#world.violate(`${paymentId} was answered with different decisions`);
     } else if (result.kind === 'refused') this.#world.violate(`${text(body)} was refused`);
-    else if (result.kind === 'conflict' && this.contentsOf(paymentId) < 2)
+    else if (result.kind === 'conflict') this.conflicted.add(payment);
+    if (result.kind === 'conflict' && this.contentsOf(paymentId) < 2)
       this.#world.violate(`${paymentId} is in conflict with nothing`);
   }
 
@@ -84,29 +94,22 @@ export class Book {
     }
   }
 
+  /** As src/adapters/redis/decisionCache.ts names them. */
+  keyOf(kind: 'd' | 'l', tenantId: string, paymentId: string): string {
+    const shard = hashText(paymentId) & (shardsMax - 1);
+    return `${kind}:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`;
+  }
+
   /** What stands for a payment id in Redis: a flag and the encoded decision. */
   claimOf(tenantId: string, paymentId: string): Buffer | undefined {
-    const shard = hashText(paymentId) & (shardsMax - 1);
-    const claim = this.#redis.data.get(`d:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`);
+    const claim = this.#redis.data.get(this.keyOf('d', tenantId, paymentId));
     return Buffer.isBuffer(claim) ? claim : undefined;
   }
 
   #appended(topic: Topic, message: Message): void {
-    const value = text(message.value);
     if (topic === topics.deadletter) {
-      const letter = JSON.parse(value) as {
-        topic: string;
-        partition: number;
-        offset: number;
-        code: string;
-        originalBase64: string;
-      };
-      const place = `${letter.topic}/${letter.partition}/${letter.offset}`;
-      this.letters.set(place, {
-        place,
-        code: letter.code,
-        original: Buffer.from(letter.originalBase64, 'base64').toString(),
-      });
+      const letter = letterOf(message);
+      this.letters.set(letter.place, letter);
     }
     if (topic !== topics.decisions) return;
     const { record } = decodeDecisionMessage(message.value);
@@ -134,6 +137,11 @@ export class Book {
     const payment = this.#plan.payments.find((each) => text(each.body) === body);
     if (payment === undefined) return false;
     if (this.decided.get(payment.paymentId)?.some((each) => each.payment === body) === true) return true;
-    return this.machines.some(({ disk }) => disk.spooled.some((spooled) => text(spooled.value).includes(body)));
+    const { paymentId } = payment;
+    return this.machines.some(({ disk }) => {
+      const recorded = disk.journal.recordOf(paymentId);
+      if (recorded !== undefined && text(recorded.payment) === body) return true;
+      return disk.spooled.some((spooled) => text(spooled.value).includes(body));
+    });
   }
 }

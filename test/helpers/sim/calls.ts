@@ -92,7 +92,10 @@ export function call<T>(options: CallOptions<T>): Promise<T> {
         if (fate === 'lostReply') answer(() => reject(failure('refused')), 'refused after its effect');
         else if (fate !== 'silent') answer(() => resolve(value), 'answered');
       } catch (error) {
-        answer(() => reject(error as Error), `answered with ${String(error)}`);
+        answer(
+          () => reject(error instanceof Error ? error : new Error(String(error))),
+          `answered with ${String(error)}`,
+        );
       }
       // Whoever hears of it hears later.
       return false;

@@ -1,34 +1,37 @@
 /** What must hold once faults have ended and everything is drained. */
-import { RedisVelocityStore } from '../../../src/adapters/redis/velocity.ts';
-import { createPaymentDecoder } from '../../../src/domain/decode.ts';
-import { Payment } from '../../../src/domain/payment.ts';
-import { createFeatureMatrix } from '../../../src/features/frame.ts';
-import { topics } from '../../../src/pipeline/ports.ts';
-import type { Book } from './book.ts';
-import type { ApiClient } from './client.ts';
-import type { Plan, PlannedPayment } from './plan.ts';
-import { type Engines, tenantId } from './processes.ts';
-import { counted } from './release.ts';
-import { Actor } from './world.ts';
+import { type Message, topics } from '../../../src/pipeline/ports.ts';
+import { type Letter, letterOf } from './book.ts';
+import { type Checked, checkCounters, rememberedLabels } from './counters.ts';
+import { labelBytes } from './plan.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
-export interface Checked {
-  readonly plan: Plan;
-  readonly engines: Engines;
-  readonly book: Book;
-  readonly client: ApiClient;
-  /** Payments that a process which died was still to count: nobody else knows of them. */
-  readonly uncounted: ReadonlySet<string>;
+/** A log that payments come in by: Kafka or the journal. */
+interface PaymentsLog {
+  readonly messages: readonly Message[];
+  readonly letters: ReadonlyMap<string, Letter>;
+}
+
+function logsOf({ engines, book, machines }: Checked): readonly PaymentsLog[] {
+  const journals = machines.map(({ disk: { journal } }) => ({
+    messages: journal.of(topics.payments),
+    letters: new Map(
+      journal
+        .of(topics.deadletter)
+        .map(letterOf)
+        .map((letter) => [letter.place, letter]),
+    ),
+  }));
+  return [{ messages: engines.kafka.messages(topics.payments), letters: book.letters }, ...journals];
 }
 
 /** Every message on the payments topic is decided with its content, or a dead letter. */
-function checkMessages({ engines, book, plan }: Checked, problems: string[]): void {
+function checkMessages({ book, plan }: Checked, log: PaymentsLog, problems: string[]): void {
   const places = new Set<string>();
-  for (const message of engines.kafka.messages(topics.payments)) {
+  for (const message of log.messages) {
     const place = `${topics.payments}/${message.partition}/${message.offset}`;
     places.add(place);
-    const letter = book.letters.get(place);
+    const letter = log.letters.get(place);
     const payment = plan.payments.find(({ body }) => text(body) === text(message.value));
     if (letter !== undefined && letter.original !== text(message.value))
       problems.push(`the dead letter of ${place} has other bytes`);
@@ -43,13 +46,16 @@ function checkMessages({ engines, book, plan }: Checked, problems: string[]): vo
     if (decided && letter !== undefined && !alone)
       problems.push(`${payment.paymentId} at ${place} is decided and a dead letter (${letter.code})`);
   }
-  for (const { place } of book.letters.values())
+  for (const { place } of log.letters.values())
     if (place.startsWith(topics.payments) && !places.has(place))
       problems.push(`the dead letter of ${place} is of no message`);
 }
 
 /** What was answered is what is in the topic. */
 function checkAnswers({ book }: Checked, problems: string[]): void {
+  for (const { paymentId, body } of book.conflicted)
+    if (book.decided.get(paymentId)?.[0]?.payment === text(body) && !book.decidedAlone.has(paymentId))
+      problems.push(`${paymentId} is decided, and its sender was told of a conflict`);
   for (const [paymentId, answers] of book.answers) {
     const contents = (book.decided.get(paymentId) ?? []).map(({ decision }) => decision);
     for (const answer of answers)
@@ -57,86 +63,59 @@ function checkAnswers({ book }: Checked, problems: string[]): void {
   }
 }
 
-function probeOf(index: number, fields: Readonly<Record<string, string>>): Payment {
-  const decoded = createPaymentDecoder().decode(
-    Buffer.from(
-      JSON.stringify({
-        paymentId: `probe-${index}`,
-        occurredAt: '2026-01-05T10:00:00.500Z',
-        amountMinor: 0,
-        currency: 'EUR',
-        customerId: `probe-${index}`,
-        ...fields,
-      }),
-    ),
-    Number.POSITIVE_INFINITY,
-  );
-  if (!(decoded instanceof Payment)) throw new Error('a probe does not decode');
-  return decoded;
-}
-
-type Kind = keyof typeof counted;
-
-/** What each entity has counted, asked as the product asks. */
-async function readCounters({ engines, plan }: Checked) {
-  const { release, redis, kafka } = engines;
-  const actor = new Actor(kafka.world, 'probe');
-  const entities = (['customer', 'terminal'] as const).flatMap((kind) =>
-    [...new Set(plan.payments.map((payment) => payment[`${kind}Id`]))].map((id) => ({ kind, id })),
-  );
-  const out = createFeatureMatrix(release.features.names.length, Math.max(1, entities.length));
-  const store = new RedisVelocityStore({ program: release.features, connection: redis.connect(actor, 1000) });
-  const probes = entities.map(({ kind, id }, i) => probeOf(i, { [`${kind}Id`]: id }));
-  if (probes.length > 0) await actor.run(() => store.appendAndRead(tenantId, probes, out, 1));
-  return entities.map(({ kind, id }, row) => {
-    const value = (name: string): number => {
-      const cell = out.values[row * out.featureCount + release.features.names.indexOf(name)];
-      return cell === undefined || Number.isNaN(cell) ? 0 : cell;
-    };
-    return { kind, id, count: value(counted[kind].count) - 1, sum: value(counted[kind].sum) };
-  });
-}
-
-const amountsOf = (payments: readonly PlannedPayment[]): Map<number, PlannedPayment> =>
-  new Map(payments.map((payment) => [payment.amountMinor, payment]));
-
-/**
- * What may have been counted without being decided: its process died, or its batch failed, and when it comes again another
- * content is decided already; nobody asks for it again; or it was decided twice while the claims were out of reach, and the
- * other decision is first in the topic.
- */
-function mayBeExtra({ plan, book, client }: Checked, payment: PlannedPayment): boolean {
-  const { paymentId } = payment;
-  const failing = (['crash', 'kafka', 'redis', 'disk'] as const).some((kind) => plan.faults.has(kind));
-  if (failing && book.contentsOf(paymentId) > 1) return true;
-  // It stands, and is decided when somebody asks again.
-  if (book.claimOf(tenantId, paymentId)?.includes(Buffer.from(payment.body)) === true) return true;
-  return client.lostCalls.has(payment) || book.decidedAlone.has(paymentId);
-}
-
-/** Each decided payment is counted once for each of its entities, and no other payment is. */
-async function checkCounters(checked: Checked, problems: string[]): Promise<void> {
-  const { plan, book, uncounted } = checked;
-  const byAmount = amountsOf(plan.payments);
-  const isDecided = ({ paymentId, body }: PlannedPayment): boolean =>
-    book.decided.get(paymentId)?.[0]?.payment === text(body);
-  for (const { kind, id, count, sum } of await readCounters(checked)) {
-    const bits = [...byAmount.values()].filter(({ amountMinor }) => Math.floor(sum / amountMinor) % 2 === 1);
-    if (bits.length !== count) problems.push(`${kind} ${id} has counted ${count} payments that sum to ${sum}`);
-    const expected = plan.payments.filter((payment) => payment[`${kind as Kind}Id`] === id && isDecided(payment));
-    for (const payment of expected)
-      if (!bits.includes(payment) && !uncounted.has(payment.paymentId))
-        problems.push(`${payment.paymentId} is decided and not counted for ${kind} ${id}`);
-    for (const payment of bits)
-      if (!expected.includes(payment) && !mayBeExtra(checked, payment))
-        problems.push(`${payment.paymentId} is counted for ${kind} ${id} and not decided`);
+/** A label that was taken is remembered and on its topic; one on the topic is remembered or a dead letter. */
+function checkLabels(checked: Checked, problems: string[]): void {
+  const { plan, engines, book, client } = checked;
+  const messages = engines.kafka.messages(topics.labels);
+  for (const { paymentId, labelledAtMs } of client.labelled)
+    if (
+      !rememberedLabels(checked, paymentId).some((each) => each.endsWith(` ${labelledAtMs}`)) &&
+      !messages.some(({ value }) => text(value).includes(new Date(labelledAtMs).toISOString()))
+    )
+      problems.push(`a label of ${paymentId} was taken and is nowhere`);
+  for (const message of messages) {
+    const place = `${topics.labels}/${message.partition}/${message.offset}`;
+    const label = plan.labels.find((each) => text(labelBytes(each)) === text(message.value));
+    if (label === undefined) {
+      problems.push(`${place} is a label of nobody`);
+      continue;
+    }
+    const remembered = rememberedLabels(checked, label.paymentId).some((each) =>
+      each.endsWith(` ${label.labelledAtMs}`),
+    );
+    const letter = book.letters.get(place);
+    if (!remembered && letter === undefined) problems.push(`${place} is neither remembered nor a dead letter`);
+    if (letter !== undefined && letter.code !== 'payment_unknown')
+      problems.push(`${place} is a dead letter: ${letter.code}`);
   }
+}
+
+/** The store has a row for each decision and label in the topics, the first of each, and no other. */
+function checkRows({ plan, engines, book, analytics }: Checked, problems: string[]): void {
+  if (plan.sinks === 0) return;
+  const rows = new Map<string, string>();
+  for (const { key, content } of analytics.rows) {
+    if (rows.has(key)) problems.push(`${key} has more than one row`);
+    rows.set(key, content);
+  }
+  for (const [paymentId, contents] of book.decided) {
+    const row = rows.get(paymentId);
+    if (row === undefined) problems.push(`${paymentId} has no row`);
+    else if (row !== contents[0]?.decision) problems.push(`the row of ${paymentId} is not its decision`);
+  }
+  const labels = new Set(engines.kafka.messages(topics.labels).map(({ value }) => text(value)));
+  const known = [...rows.keys()].filter((key) => key.startsWith('label ')).length;
+  if (known !== labels.size) problems.push(`${labels.size} labels have ${known} rows`);
+  if (rows.size - known !== book.decided.size)
+    problems.push(`${book.decided.size} decisions have ${rows.size - known} rows`);
 }
 
 export async function checkHistory(checked: Checked): Promise<readonly string[]> {
   const problems: string[] = [];
-  checkMessages(checked, problems);
+  for (const log of logsOf(checked)) checkMessages(checked, log, problems);
   checkAnswers(checked, problems);
+  checkLabels(checked, problems);
+  checkRows(checked, problems);
   await checkCounters(checked, problems);
   return problems;
 }

@@ -1,5 +1,6 @@
 /** A machine's disk with its spool: durable at once, now and then full, and the process may die in the middle of a call. */
 import type { OutgoingMessage, SpooledMessage, SpoolFile } from '../../../src/pipeline/spool.ts';
+import { SimJournal } from './journal.ts';
 import type { Actor } from './world.ts';
 
 export interface DiskFaults {
@@ -8,6 +9,8 @@ export interface DiskFaults {
 }
 
 export class SimDisk {
+  /** Of `up`; the roles have only the spool. */
+  readonly journal = new SimJournal();
   readonly spooled: SpooledMessage[] = [];
   #seq = 0;
 

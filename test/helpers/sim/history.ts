@@ -1,16 +1,20 @@
 /** One history from its seed: engines, machines and clients, faults until they end, then everything drains and is checked. */
 import { topics } from '../../../src/pipeline/ports.ts';
-import { streamGroup } from '../../../src/pipeline/stream.ts';
 import type { CompiledRelease } from '../../../src/releases/compile.ts';
+import { SimAnalytics } from './analytics.ts';
 import { Book } from './book.ts';
 import { type CallFaults, noFaults } from './calls.ts';
-import { type Checked, checkHistory } from './checks.ts';
+import { checkHistory } from './checks.ts';
 import { ApiClient } from './client.ts';
+import type { Checked } from './counters.ts';
+import { leftOver } from './drain.ts';
 import { SimKafka } from './kafka.ts';
-import { Machine } from './machines.ts';
-import { type Plan, type PlanLimits, planOf } from './plan.ts';
+import { Machine, type StartRole } from './machines.ts';
+import { labelBytes, type Plan, type PlanLimits, planOf } from './plan.ts';
 import { type Engines, type SimProcess, startSimServe, startSimStream } from './processes.ts';
 import { SimRedis } from './redis.ts';
+import { startSimSink } from './sink.ts';
+import { startSimUp } from './up.ts';
 import { installVirtualTime, settled } from './virtualTime.ts';
 import { Crashed, World } from './world.ts';
 
@@ -18,12 +22,6 @@ import { Crashed, World } from './world.ts';
 const drainMsMax = 120_000;
 const stopMsMax = 19_000;
 const checkEveryMs = 100;
-
-/** Topics that are read to their end, by group. */
-const consumed = [
-  [streamGroup, topics.payments],
-  ['holdfast-labels', topics.labels],
-] as const;
 
 export interface HistoryResult {
   readonly plan: Plan;
@@ -37,12 +35,13 @@ const shaky: CallFaults = { slow: 0.1, refused: 0.04, lostReply: 0.04, silent: 0
 /** Nothing is lost, but everything may take its time. */
 const lively: CallFaults = { ...noFaults, slow: 0.1 };
 
-export class History {
+class History {
   readonly plan: Plan;
   readonly world: World;
   readonly #engines: Engines;
   readonly #book: Book;
   readonly #client: ApiClient;
+  readonly #analytics: SimAnalytics;
   readonly #machines: Machine[] = [];
   readonly #uncounted = new Set<string>();
 
@@ -61,11 +60,10 @@ export class History {
       diskFaults: { refused: faults.has('disk') ? 0.2 : 0, crash: faults.has('crash') ? 0.05 : 0 },
       onPublish: (actor, records) => this.#book.publishing(actor, records),
     };
-    for (let i = 0; i < plan.serves; i++)
-      this.#machine(`serve${i}`, (actor, disk) => startSimServe(this.#engines, actor, disk));
-    this.#client = new ApiClient(this.world, this.#book, [...this.#machines]);
-    for (let i = 0; i < plan.streams; i++)
-      this.#machine(`stream${i}`, (actor, disk, onDead) => startSimStream(this.#engines, actor, disk, onDead));
+    this.#analytics = new SimAnalytics(this.world, faults.has('analytics') ? shaky : lively);
+    const deciders = plan.composition === 'up' ? this.#up() : this.#serves();
+    this.#client = new ApiClient(this.world, this.#book, deciders);
+    if (plan.composition === 'roles') this.#streamsAndSinks();
     this.#book.machines = this.#machines;
   }
 
@@ -77,25 +75,44 @@ export class History {
     this.#calm();
     if (
       !(await world.run(
-        this.#atTimes(() => this.#drained()),
+        this.#atTimes(() => this.#left().length === 0),
         world.nowMs + drainMsMax,
       ))
     )
-      return [...world.violations, ...this.#stuck()];
+      return [...world.violations, ...this.#left()];
     const problems = await this.#check();
     return [...world.violations, ...problems, ...(problems.length > 0 ? [] : await this.#stopAll())];
   }
 
-  #machine(name: string, start: ConstructorParameters<typeof Machine>[2]): void {
+  #up(): readonly Machine[] {
+    return [this.#machine('up', (actor, disk, onDead) => startSimUp(this.#engines, actor, disk, onDead))];
+  }
+
+  #serves(): readonly Machine[] {
+    return Array.from({ length: this.plan.serves }, (_, i) =>
+      this.#machine(`serve${i}`, (actor, disk) => startSimServe(this.#engines, actor, disk)),
+    );
+  }
+
+  #streamsAndSinks(): void {
+    for (let i = 0; i < this.plan.streams; i++)
+      this.#machine(`stream${i}`, (actor, disk, onDead) => startSimStream(this.#engines, actor, disk, onDead));
+    for (let i = 0; i < this.plan.sinks; i++)
+      this.#machine(`sink${i}`, (actor, _disk, onDead) => startSimSink(this.#engines, this.#analytics, actor, onDead));
+  }
+
+  #machine(name: string, start: StartRole): Machine {
     const { random } = this.world;
     const clockOffsetMs = this.plan.faults.has('clock') ? random.integer(-2000, 2000) : 0;
     const onDown = (process: SimProcess): void => this.#down(process);
-    this.#machines.push(new Machine(name, this.#engines, start, { clockOffsetMs, onDown }));
+    const machine = new Machine(name, this.#engines, start, { clockOffsetMs, onDown });
+    this.#machines.push(machine);
+    return machine;
   }
 
   #down({ actor, decider }: SimProcess): void {
     this.#client.lost(actor);
-    for (const paymentId of decider?.uncounted.ids() ?? []) this.#uncounted.add(paymentId);
+    for (const paymentId of decider?.uncounted() ?? []) this.#uncounted.add(paymentId);
   }
 
   #schedule(): void {
@@ -106,11 +123,20 @@ export class History {
     for (const payment of plan.payments) {
       for (const sending of payment.sendings) {
         const { customerId: key, body: value } = payment;
-        const send = (): void =>
-          sending.how === 'api' ? this.#client.send(payment, sending) : kafka.put(topics.payments, [{ key, value }]);
+        const own = plan.composition === 'up' && random.chance(0.4);
+        const send = (): void => {
+          if (sending.how === 'api') this.#client.send(payment, sending);
+          else if (own) this.#machines[0]?.disk.journal.put(topics.payments, [{ key, value }]);
+          else kafka.put(topics.payments, [{ key, value }]);
+        };
         world.after(sending.atMs, send);
       }
     }
+    for (const label of plan.labels)
+      world.after(label.atMs, () => {
+        if (label.how === 'api') this.#client.label(label);
+        else kafka.put(topics.labels, [{ key: label.paymentId, value: labelBytes(label) }]);
+      });
     for (const { atMs, value } of plan.poison)
       world.after(atMs, () => kafka.put(topics.payments, [{ key: `c${random.below(3)}`, value }]));
     if (plan.faults.has('crash')) world.eventsToCrash = random.pick([20, 60, 200]);
@@ -156,29 +182,8 @@ export class History {
     };
   }
 
-  /** Why it is not drained; empty when it is. */
-  #stuck(): string[] {
-    const { kafka } = this.#engines;
-    const stuck: string[] = [];
-    for (const [name, topic] of consumed) {
-      const { committed } = kafka.groupOf(name, topic);
-      kafka.listsOf(topic).forEach((list, partition) => {
-        const left = list.length - committed[partition]!;
-        if (left > 0) stuck.push(`${name} has ${left} messages of partition ${partition} left`);
-      });
-    }
-    for (const { name, disk, process } of this.#machines) {
-      if (process === undefined) stuck.push(`${name} is down`);
-      if (disk.spooled.length > 0) stuck.push(`${name} has ${disk.spooled.length} messages in its spool`);
-      const backlog = process?.decider?.velocity.state().backlog ?? 0;
-      if (backlog > 0) stuck.push(`${name} has ${backlog} payments to count`);
-    }
-    if (this.#client.waiting > 0) stuck.push(`${this.#client.waiting} senders wait`);
-    return stuck;
-  }
-
-  #drained(): boolean {
-    return this.#stuck().length === 0;
+  #left(): string[] {
+    return leftOver(this.plan, this.#engines.kafka, this.#machines, this.#client.waiting);
   }
 
   async #check(): Promise<readonly string[]> {
@@ -188,6 +193,8 @@ export class History {
       engines: this.#engines,
       book: this.#book,
       client: this.#client,
+      analytics: this.#analytics,
+      machines: this.#machines,
       uncounted: this.#uncounted,
     };
     // What is in nobody's backlog may still be on its way to Redis.

@@ -18,6 +18,8 @@ export class Machine {
   process: SimProcess | undefined;
   stopping = false;
   #starts = 0;
+  /** It has nothing left to do. */
+  #stopped = false;
 
   constructor(
     name: string,
@@ -41,7 +43,11 @@ export class Machine {
     this.stopping = false;
     const actor = new Actor(this.#world, `${this.name}#${++this.#starts}`);
     actor.clockOffsetMs = this.#clockOffsetMs;
-    actor.onCrash = () => this.#down(actor);
+    actor.onCrash = () => {
+      if (!this.#stopped) this.#world.interrupted = true;
+      this.#stopped = false;
+      this.#down(actor);
+    };
     this.#world.trace(actor.name, () => 'starts');
     try {
       this.process = actor.run(() => this.#start(actor, this.disk, () => actor.crash('a subscription is dead')));
@@ -62,7 +68,12 @@ export class Machine {
     this.stopping = true;
     const { actor } = process;
     this.#world.trace(actor.name, () => 'is to stop');
-    void actor.run(() => process.stop()).then(() => actor.crash('stopped cleanly'));
+    void actor
+      .run(() => process.stop())
+      .then(() => {
+        this.#stopped = actor.alive;
+        actor.crash('stopped cleanly');
+      });
     this.#world.after(stopMsMax, () => actor.crash('stopping took too long'), actor);
   }
 

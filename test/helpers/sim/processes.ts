@@ -14,7 +14,7 @@ import { createDecisionService } from '../../../src/pipeline/decisionService.ts'
 import { LabelConsumer } from '../../../src/pipeline/labelConsumer.ts';
 import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
 import { Pipeline } from '../../../src/pipeline/pipeline.ts';
-import { type DecisionRecord, type EventLog, topics } from '../../../src/pipeline/ports.ts';
+import { type DecisionRecord, type EventLog, topics, type VelocityStore } from '../../../src/pipeline/ports.ts';
 import type { DecisionService } from '../../../src/pipeline/service.ts';
 import { Spool } from '../../../src/pipeline/spool.ts';
 import { StreamConsumer, streamGroup } from '../../../src/pipeline/stream.ts';
@@ -27,7 +27,7 @@ import type { Actor } from './world.ts';
 
 export const tenantId = 'default';
 /** Nobody reads them here, and making them takes longer than a history. */
-const metrics = createPipelineMetrics(new Registry());
+export const metrics = createPipelineMetrics(new Registry());
 
 export interface Engines {
   readonly kafka: SimKafka;
@@ -38,27 +38,33 @@ export interface Engines {
   readonly onPublish: (actor: Actor, records: readonly DecisionRecord[]) => void;
 }
 
+/** What a history asks of a process that decides. */
 export interface SimDecider {
   readonly actor: Actor;
-  readonly log: EventLog;
   readonly service: DecisionService;
+  /** The state of the process, where it is in no engine. */
+  readonly memory?: VelocityStore;
+  /** Payments that it is still to count. */
+  readonly uncounted: () => readonly string[];
+}
+
+interface OpenDecider extends SimDecider {
+  readonly log: EventLog;
   readonly pipeline: Pipeline;
   readonly store: ClaimedStore;
   readonly velocity: RedisVelocityStore;
-  readonly uncounted: Uncounted;
   readonly cache: RedisDecisionCache;
   readonly connection: ReturnType<SimRedis['connect']>;
-  readonly spool: Spool;
   close(): Promise<void>;
 }
 
 /** As src/cli/roles/decider.ts. */
-export function openSimDecider(
+function openSimDecider(
   engines: Engines,
   actor: Actor,
   disk: SimDisk,
   { redisMs, spoolAfterMs }: { readonly redisMs: number; readonly spoolAfterMs: number },
-): SimDecider {
+): OpenDecider {
   const { release } = engines;
   const { world } = actor;
   const log = engines.kafka.client(actor);
@@ -70,7 +76,13 @@ export function openSimDecider(
   const told = (what: string) => (error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
   const spool = new Spool({
     file: disk.open(actor, engines.diskFaults),
-    append: (messages) => log.append(topics.decisions, messages),
+    append: (messages) => {
+      // Whoever is spooled must reach the topic first.
+      const [oldest] = disk.spooled;
+      if (oldest !== undefined && Buffer.compare(oldest.value, messages[0]?.value ?? new Uint8Array()) !== 0)
+        world.violate(`${actor.name} sends ${messages[0]?.key} before ${oldest.key}, which is spooled`);
+      return log.append(topics.decisions, messages);
+    },
     onFailure: told('decisions are spooled'),
     afterMs: spoolAfterMs,
   });
@@ -116,6 +128,7 @@ export function openSimDecider(
     velocity,
     releaseOf: () => Promise.resolve(release),
     dependencies: () => [],
+    labelsByTopic: true,
     onFailure: told('labels'),
   });
   return {
@@ -125,16 +138,15 @@ export function openSimDecider(
     pipeline,
     store,
     velocity: redisVelocity,
-    uncounted,
+    uncounted: () => uncounted.ids(),
     cache,
     connection,
-    spool,
     async close() {
       await pipeline.close();
       await store.close();
-      await spool.close();
       await redisVelocity.close();
       await connection.close();
+      await spool.close();
       await log.close();
     },
   };
@@ -164,7 +176,10 @@ export function startSimStream(engines: Engines, actor: Actor, disk: SimDisk, on
     store: decider.store,
     pipeline: decider.pipeline,
     marks: createStepMarks(decider.connection, streamGroup),
-    onFailure: (error) => world.trace(actor.name, () => `the stream reads again: ${String(error)}`),
+    onFailure: (error) => {
+      world.interrupted = true;
+      world.trace(actor.name, () => `the stream reads again: ${String(error)}`);
+    },
   });
   const labels = new LabelConsumer({
     ...shared,

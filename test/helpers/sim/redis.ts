@@ -143,3 +143,21 @@ class Client implements RedisConnection {
 }
 
 const lanes = (): readonly Lane[] => Array.from({ length: nodes }, () => new Lane());
+
+/** A connection on which every call happens at once and whole: for the suites that tell whether the scripts are as the real ones. */
+export function plainConnection(data: RedisData): RedisConnection {
+  const run = async (script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> =>
+    runScript(script, data, keys, args, Date.now());
+  return {
+    cluster: false,
+    ready: true,
+    run,
+    async runAll(script, calls, onReply) {
+      for (const [i, { keys, args }] of calls.entries()) onReply(await run(script, keys, args), i);
+    },
+    call: async (command, args) => runCommand(data, command, args),
+    onChange: () => () => {},
+    whenReady: () => Promise.resolve(true),
+    close: () => Promise.resolve(),
+  };
+}

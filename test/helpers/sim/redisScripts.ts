@@ -24,7 +24,7 @@ function stringAt(data: RedisData, key: string): Buffer | undefined {
   return value;
 }
 
-export function listAt(data: RedisData, key: string): Buffer[] {
+function listAt(data: RedisData, key: string): Buffer[] {
   const value = data.get(key);
   if (Buffer.isBuffer(value)) throw new Error('WRONGTYPE');
   return value ?? [];

@@ -9,6 +9,8 @@ export const counted = {
   terminal: { count: 'terminal.count.30d', sum: 'terminal.sum.amountMinor.30d' },
 } as const;
 
+export const fraudRate = 'terminal.fraudRate.30d';
+
 export async function simulatedRelease(): Promise<CompiledRelease> {
   const bundle = await readReleaseDirectory(resolve(import.meta.dirname, '../../../config/default'));
   const sums = { aggregate: 'sum', field: 'amountMinor', windows: ['30d'] };

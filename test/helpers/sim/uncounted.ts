@@ -39,6 +39,7 @@ export class Uncounted {
   /** As of now. */
   ids(): readonly string[] {
     const sent = [...this.#sent.keys()].map(({ paymentId }) => paymentId);
-    return this.#store.state().backlog === 0 ? sent : [...sent, ...this.#waiting];
+    if (this.#store.state().backlog === 0) this.#waiting.clear();
+    return [...sent, ...this.#waiting];
   }
 }

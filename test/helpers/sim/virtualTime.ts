@@ -20,7 +20,7 @@ const real = {
 };
 
 /** A timer of a simulated process, as Node's own to whoever made it. */
-export class SimTimer {
+class SimTimer {
   cancelled = false;
 
   ref(): this {
@@ -49,7 +49,8 @@ function later(actor: Actor, callback: Callback, ms: number, args: readonly unkn
     Math.max(1, ms),
     () => {
       if (timer.cancelled) return false;
-      return actors.run(actor, () => callback(...args));
+      actors.run(actor, () => callback(...args));
+      return true;
     },
     actor,
   );
@@ -74,7 +75,8 @@ function atOnce(actor: Actor, callback: Callback, args: readonly unknown[]): Sim
     0,
     () => {
       if (timer.cancelled) return false;
-      return actors.run(actor, () => callback(...args));
+      actors.run(actor, () => callback(...args));
+      return true;
     },
     actor,
   );

@@ -14,11 +14,6 @@ interface Event {
   readonly run: () => unknown;
 }
 
-/** What a history has done wrong. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
-
 /** Thrown into code that goes on within a call after its process has died there. */
 export class Crashed extends Error {
   override readonly name = 'Crashed';
@@ -36,6 +31,8 @@ export class World {
   #order = 0;
   #nowMs = 0;
   events = 0;
+  /** A process died, or a batch failed, with work half done. */
+  interrupted = false;
   /** Once set, nothing fails any more. */
   calm = false;
   /** Of so many events of a process, one on average is its last; 0: none. */

@@ -290,6 +290,35 @@ describe('a cache that is away', () => {
     expect(await store.find('default', ['other'])).toEqual([undefined]);
   });
 
+  test('leaves what another has claimed meanwhile unpublished when its own decision reaches the topic', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    const store = world.process(alive(), { cache });
+    await world.cache.claim([recordOf('a', { variant: '-other' })], [true]);
+    use({ ...away, markPublished: (records) => world.cache.markPublished(records) });
+    await store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, []);
+    expect(await world.cache.lookup('default', ['a'])).toMatchObject([{ published: false }]);
+  });
+
+  test('never answers its own decision because another of the same payment is durable', async () => {
+    const world = new World();
+    const { cache, use } = switched(world);
+    let full = true;
+    const append = (records: readonly DecisionRecord[]): Promise<void> =>
+      full ? Promise.reject(new Error('no room')) : world.topics.appendDecisions(records);
+    const store = world.process(alive(), { cache, append });
+    use(away);
+    await expect(store.record([recordOf('a')], [Number.POSITIVE_INFINITY], 1, [])).rejects.toThrow('no room');
+    full = false;
+    const other = recordOf('a', { variant: '-other' });
+    await world.cache.claim([other], [true]);
+    use(world.cache);
+    expect((await store.lookup('default', ['a'])).map(plain)).toEqual([plain(other)]);
+    use(away);
+    const [answer] = await store.lookup('default', ['a']);
+    expect((await world.decided()).map(plain)).toContainEqual(plain(answer));
+  });
+
   test('writes no row whose deadline is over', async () => {
     const store = new World().process(alive(), { cache: away });
     const [outcome] = await store.record([recordOf('a')], [performance.now() - 1], 1, []);

@@ -168,6 +168,26 @@ describe('the pipeline', () => {
     ]);
   });
 
+  it('answers who joins a payment in flight by his own deadline', async () => {
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    store.beforeRecord = () => held;
+    const first = decide(bytes());
+    const late = await decide(bytes(), 20);
+    expect(late).toMatchObject({ kind: 'unavailable', code: 'deadline_exceeded' });
+    letGo();
+    expect(await first).toMatchObject({ kind: 'decided' });
+  });
+
+  it('tells of a conflict only with what is decided, not with another payment that is in conflict itself', async () => {
+    const [decided, rival] = [bytes(), bytes({ amountMinor: 1 })];
+    await decide(decided);
+    await expect.poll(() => pipeline.inFlight).toBe(0);
+    const answers = await Promise.all([decide(rival), decide(decided)]);
+    expect(answers[0]).toMatchObject({ kind: 'conflict' });
+    expect(answers[1].kind).not.toBe('conflict');
+    expect(await decide(decided)).toMatchObject({ kind: 'decided', replay: true });
+  });
+
   it('answers everything in flight when it closes, and takes nothing afterwards', async () => {
     const gate = Promise.withResolvers<undefined>();
     store.beforeRecord = () => gate.promise;
