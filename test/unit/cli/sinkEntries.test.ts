@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createDecisionDecoder } from '../../../src/cli/roles/sinkEntries.ts';
 import { encodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
-import { createPartitionSink } from '../../../src/pipeline/partitionSink.ts';
+import { createPartitionSink, type PartitionRange } from '../../../src/pipeline/partitionSink.ts';
 import { type AnalyticsRow, type Message, topics } from '../../../src/pipeline/ports.ts';
 import { recordOf } from '../../conformance/records.ts';
 
@@ -75,6 +75,7 @@ test('what is no whole decision is none: it must not hold back those after it', 
 test('a block of more releases than are remembered is inserted whole', async () => {
   const log = Array.from({ length: 2 * releases }, (_, offset) => messageOf(offset));
   const rows: AnalyticsRow[] = [];
+  const begun: PartitionRange[] = [];
   const sink = createPartitionSink({
     topic: topics.decisions,
     group: 'g',
@@ -84,8 +85,8 @@ test('a block of more releases than are remembered is inserted whole', async () 
       lag: () => Promise.resolve(log.length),
     },
     store: {
-      rangesFrom: () => Promise.resolve([]),
-      beginRange: () => Promise.resolve(),
+      rangesFrom: () => Promise.resolve(begun),
+      beginRange: async (range) => void begun.push(range),
       insertNew: async (block) => void rows.push(...block.rows),
       insertAbsent: () => Promise.resolve(),
     },
