@@ -11,6 +11,7 @@ import { createStageGuard } from './guard.ts';
 import { InFlight, Item } from './item.ts';
 import type { PipelineMetrics, PipelineStage } from './metrics.ts';
 import type { Commit, DecisionRecord, DecisionStore, RecordOutcome, ScoringPool, VelocityStore } from './ports.ts';
+import { conflictOf, inTime, replayed, unavailable } from './results.ts';
 import type { DecideResult } from './service.ts';
 import type { Clock } from './clock.ts';
 import { decide, enrich, remainingMs, score } from './steps.ts';
@@ -26,17 +27,6 @@ export interface PipelineOptions {
   /** Told of every stage that failed; the payment goes on without it. Errors carry no payment data into logs. */
   readonly onStageFailure: (stage: string, failure: StageFailure, error: unknown) => void;
 }
-
-const unavailable = (code: string): DecideResult => ({
-  kind: 'unavailable',
-  code,
-  retryAfterSeconds: bounds.retryAfterSeconds,
-});
-
-const conflictOf = ({ payment }: Item): DecideResult => ({ kind: 'conflict', paymentId: payment.paymentId });
-
-const replayed = (result: DecideResult): DecideResult =>
-  result.kind === 'decided' ? { ...result, replay: true } : result;
 
 /** A payment of a stream batch waited for the same payment elsewhere, and that one was not decided. */
 class NotDecided extends Error {
@@ -173,7 +163,7 @@ export class Pipeline {
 
   /** Nobody who joins a payment without a deadline has none. A conflict is one only with what was decided. */
   async #joinInTime(earlier: Item, payment: Payment, deadlineMs: number): Promise<DecideResult> {
-    const result = await this.#inTime(earlier.result, deadlineMs);
+    const result = await inTime(earlier.result, deadlineMs - this.#options.clock.monotonicMs());
     if (samePayment(earlier.payment, payment)) return replayed(result);
     if (result.kind === 'decided') return { kind: 'conflict', paymentId: payment.paymentId };
     return result.kind === 'unavailable' ? result : unavailable('not_recorded');
@@ -184,18 +174,6 @@ export class Pipeline {
     if (result.kind !== 'decided') return unavailable('not_recorded');
     if (!samePayment(earlier.payment, payment)) return { kind: 'conflict', paymentId: payment.paymentId };
     return replayed(result);
-  }
-
-  async #inTime(result: Promise<DecideResult>, deadlineMs: number): Promise<DecideResult> {
-    if (deadlineMs === Number.POSITIVE_INFINITY) return result;
-    const { promise: late, resolve } = Promise.withResolvers<DecideResult>();
-    const leftMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs());
-    const timer = setTimeout(() => resolve(unavailable('deadline_exceeded')), leftMs);
-    try {
-      return await Promise.race([result, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   #armDeadline(item: Item): void {

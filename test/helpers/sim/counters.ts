@@ -83,7 +83,7 @@ const amountsOf = (payments: readonly PlannedPayment[]): Map<number, PlannedPaym
   new Map(payments.map((payment) => [payment.amountMinor, payment]));
 
 /**
- * What may have been counted without being decided: its process died, or its batch failed, and when it comes again another
+ * What may have been counted without being decided: its process ended, or its batch failed, and when it comes again another
  * content is decided already; nobody asks for it again; or it was decided twice while the claims were out of reach, and the
  * other decision is first in the topic.
  */
@@ -92,9 +92,10 @@ function mayBeExtra({ plan, book, client, engines }: Checked, payment: PlannedPa
   if (plan.composition === 'up') return false;
   const { interrupted } = engines.kafka.world;
   const { paymentId } = payment;
-  if (interrupted && book.contentsOf(paymentId) > 1) return true;
+  const unsure = interrupted || plan.faults.has('redis');
+  if (unsure && book.contentsOf(paymentId) > 1) return true;
   // It ran out of time, and its process did not live to take it out again.
-  if (client.outOfTime.has(paymentId) && (interrupted || plan.faults.has('redis'))) return true;
+  if (client.outOfTime.has(paymentId) && unsure) return true;
   // It stands, and is decided when somebody asks again.
   if (book.claimOf(tenantId, paymentId)?.includes(Buffer.from(payment.body)) === true) return true;
   return client.lostCalls.has(payment) || book.decidedAlone.has(paymentId);
