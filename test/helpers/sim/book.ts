@@ -7,7 +7,8 @@ import type { DecisionRecord, Message, Topic } from '../../../src/pipeline/ports
 import { topics } from '../../../src/pipeline/ports.ts';
 import type { DecideResult } from '../../../src/pipeline/service.ts';
 import { streamGroup } from '../../../src/pipeline/stream.ts';
-import type { Group, SimKafka } from './kafka.ts';
+import type { Group } from './group.ts';
+import type { SimKafka } from './kafka.ts';
 import type { Machine } from './machines.ts';
 import type { Plan, PlannedPayment } from './plan.ts';
 import type { SimRedis } from './redis.ts';

@@ -1,24 +1,15 @@
 /** Kafka as the pipeline sees it: partitions, consumer groups whose members learn late of what they lost, fencing. */
 import { hash32 } from '../../../src/domain/ids.ts';
-import { LogUnavailable, SubscriptionDead } from '../../../src/pipeline/logErrors.ts';
+import { LogUnavailable } from '../../../src/pipeline/logErrors.ts';
 import type { Commit, EventLog, Message, Topic } from '../../../src/pipeline/ports.ts';
 import { call, type CallFaults, Lane } from './calls.ts';
-import { type Held, SimSubscription } from './subscription.ts';
+import type { Coordinator, Group, Held } from './group.ts';
+import { SimSubscription } from './subscription.ts';
 import type { Actor, World } from './world.ts';
 
 export interface Letter {
   readonly key: string;
   readonly value: Uint8Array;
-}
-
-/** A consumer group as its coordinator knows it. */
-export interface Group {
-  readonly name: string;
-  readonly topic: Topic;
-  members: SimSubscription[];
-  /** By partition; what each owner has of it is that member's tenure. */
-  readonly owners: (Held | undefined)[];
-  readonly committed: number[];
 }
 
 const appendMs = 3;
@@ -29,7 +20,7 @@ const commitMs = 2;
 const commitTimeoutMs = 5_000;
 const sessionMs = 10_000;
 
-export class SimKafka {
+export class SimKafka implements Coordinator {
   readonly world: World;
   readonly partitions: number;
   readonly groups = new Map<string, Group>();
@@ -200,5 +191,3 @@ export class SimKafka {
     for (const list of this.listsOf(topic)) yield await Promise.resolve([...list]);
   }
 }
-
-export const closedSubscription = (): SubscriptionDead => new SubscriptionDead('the subscription is closed');

@@ -1,30 +1,14 @@
 /** One member of a simulated consumer group. It goes on with what it held until it hears that it lost it. */
 import type { SubscriptionDead } from '../../../src/pipeline/logErrors.ts';
 import type { Commit, Message, Subscription } from '../../../src/pipeline/ports.ts';
-import { closedSubscription, type Group, type SimKafka } from './kafka.ts';
+import { closedSubscription, type Coordinator, type Group, type Held } from './group.ts';
 import type { Actor } from './world.ts';
-
-/** A member's tenure of one partition. */
-export interface Held {
-  readonly member: SimSubscription;
-  readonly partition: number;
-  /** The next offset to hand out; undefined: it has not heard of this tenure. */
-  next: number | undefined;
-  /** The first offset handed out since the last rewind, and the one after the last. */
-  from: number;
-  to: number;
-  /** The member has heard that it is over. */
-  lost: boolean;
-  /** Nothing is known of its end yet. */
-  unknown: boolean;
-  mayCommit(nextOffset: number): boolean;
-}
 
 const nothing: ReadonlySet<number> = new Set();
 
 export class SimSubscription implements Subscription {
   readonly actor: Actor;
-  readonly #kafka: SimKafka;
+  readonly #kafka: Coordinator;
   readonly #group: Group;
   readonly #held = new Map<number, Held>();
   #polling = false;
@@ -33,7 +17,7 @@ export class SimSubscription implements Subscription {
   /** It has left, or the coordinator has given it up. */
   gone = false;
 
-  constructor(kafka: SimKafka, group: Group, actor: Actor) {
+  constructor(kafka: Coordinator, group: Group, actor: Actor) {
     this.#kafka = kafka;
     this.#group = group;
     this.actor = actor;
