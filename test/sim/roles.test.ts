@@ -51,24 +51,24 @@ const compositions = [
 describe.each(compositions)('$composition over simulated engines', ({ composition, share }) => {
   const many = Math.round(share * histories);
 
-  it.runIf(only !== undefined)(`keeps its promises in history ${only}`, () => expectToHold(Number(only), composition));
+  // Asked for one history, that one alone: nothing else is defined, so nothing counts as skipped.
+  if (only !== undefined) {
+    it(`keeps its promises in history ${only}`, () => expectToHold(Number(only), composition));
+    return;
+  }
 
-  it.skipIf(only !== undefined)('does the same again for the same seed, to the last digit', async () => {
+  it('does the same again for the same seed, to the last digit', async () => {
     const run = () => runHistory(firstSeed, release, { composition, traced: true });
     const first = await run();
     expect(first.trace.length).toBeGreaterThan(0);
     expect((await run()).trace).toEqual(first.trace);
   });
 
-  it.skipIf(only !== undefined).each(regressions[composition])('%s', async (_what, seeds) => {
+  it.each(regressions[composition])('%s', async (_what, seeds) => {
     for (const seed of seeds) await expectToHold(seed, composition);
   });
 
-  it.skipIf(only !== undefined)(
-    `keeps its promises in ${many} histories from seed ${firstSeed} on`,
-    { timeout: timeoutMs },
-    async () => {
-      for (let i = 0; i < many; i++) await expectToHold(firstSeed + i, composition);
-    },
-  );
+  it(`keeps its promises in ${many} histories from seed ${firstSeed} on`, { timeout: timeoutMs }, async () => {
+    for (let i = 0; i < many; i++) await expectToHold(firstSeed + i, composition);
+  });
 });
