@@ -57,7 +57,8 @@ export interface Subscription {
   behind(): ReadonlySet<number>;
   /**
    * Makes positions durable. A partition that was lost or rewound since its messages were polled is left out (fenced), a
-   * position is never moved back. Rejects with LogUnavailable when it is not known to be durable.
+   * position is never moved back. Rejects with LogUnavailable when it is not known to be durable, with SubscriptionDead when
+   * this membership will never know.
    */
   commit(commits: readonly Commit[]): Promise<void>;
   /** Forgets what was polled and not committed: the next poll goes on from the committed positions. */

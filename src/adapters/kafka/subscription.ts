@@ -117,6 +117,8 @@ export class KafkaSubscription implements Subscription {
     try {
       await this.#commits.flush();
     } catch (error) {
+      // Trying again with this membership would fail for ever.
+      if (error instanceof SubscriptionDead) throw error;
       throw unavailable(`the position of ${group} in ${topicName} is not known to be durable`, error);
     }
   }

@@ -217,8 +217,14 @@ describe.skipIf(!requires('kafka').met)(
       expect(await subscription.poll(1, pollMs)).toEqual([]);
       // As long as it fetches, quiet is not a stall.
       for (let i = 0; i < 5; i++) expect(await subscription.poll(1, pollMs)).toEqual([]);
+      await openLog(server.brokers, { prefix }).append(topic, messagesOf(0, 1));
+      const [message] = await pollCount(subscription, 1);
       await consumer?.stop();
       await expect(subscription.poll(1, 30_000)).rejects.toThrow(SubscriptionDead);
+      // Whoever only commits hears of it too, and does not try for ever.
+      const { partition, offset } = message as Message;
+      const commit = subscription.commit([{ group: 'g', topic, partition, nextOffset: offset + 1 }]);
+      await expect(commit).rejects.toThrow(SubscriptionDead);
       await subscription.close();
     });
 
