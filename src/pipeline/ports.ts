@@ -61,8 +61,8 @@ export interface Subscription {
    * this membership will never know.
    */
   commit(commits: readonly Commit[]): Promise<void>;
-  /** Forgets what was polled and not committed: the next poll goes on from the committed positions. */
-  rewind(): Promise<void>;
+  /** Forgets what was polled and not committed: the next poll goes on from the committed positions. Asks nobody, never fails. */
+  rewind(): void;
   /** Messages after the group's committed positions, in all partitions of the topic. */
   lag(): Promise<number>;
   /** Leaves the group: its partitions go to the other members. */

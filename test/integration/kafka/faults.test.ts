@@ -142,7 +142,9 @@ describe.skipIf(!requires('kafka').met)(
           const last = messages.at(-1);
           if (last === undefined) continue;
           const commit = { group: 'g', topic, partition: last.partition, nextOffset: last.offset + 1 };
-          await subscription.commit([commit]).catch(() => subscription.rewind());
+          await subscription.commit([commit]).catch(() => {
+            subscription.rewind();
+          });
         }
       })();
       for (let from = 0; from < 4000; from += 50) await log.append(topic, messagesOf(from, from + 50));
