@@ -47,6 +47,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./release.ts')).releaseCommand(),
   },
   {
+    name: 'model',
+    about: 'list, show, compare and promote models',
+    load: async () => (await import('./model.ts')).modelCommand(),
+  },
+  {
     name: 'rules',
     about: 'lint and test the rules of a release',
     load: async () => (await import('./rules.ts')).rulesCommand(),

@@ -7,7 +7,8 @@ import { readModelDirectory } from '../models/directory.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
 import type { CompiledRelease } from './compile.ts';
-import { compileRelease } from './compile.ts';
+import { compileChallengers, compileRelease } from './compile.ts';
+import { ModelStore } from './models.ts';
 import { bundleVersion, storedReleaseSchema } from './schema.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
@@ -45,7 +46,10 @@ export class ReleaseStore {
   readonly #directory: string;
   readonly #compiled = new Map<string, Promise<CompiledRelease>>();
 
+  readonly #models: ModelStore;
+
   constructor(dataDirectory: string) {
+    this.#models = new ModelStore(dataDirectory);
     this.#directory = join(dataDirectory, 'releases');
     mkdirSync(this.#directory, { recursive: true });
   }
@@ -57,11 +61,13 @@ export class ReleaseStore {
       .sort();
   }
 
-  /** Compiles (and so checks) the bundle, and keeps it. The same bundle again is the same file. */
+  /** Compiles (and so checks) the bundle with its challengers, and keeps it and its models. The same bundle again is the same file. */
   async add(bundle: ReleaseBundle): Promise<CompiledRelease> {
     const release = await compileRelease(bundle);
     const path = this.#path(release.id);
     if (!existsSync(path)) {
+      await compileChallengers(bundle);
+      for (const model of [bundle.model, ...(bundle.challengers ?? [])]) if (model !== null) this.#models.add(model);
       const stored: StoredRelease = { id: release.id, featureNames: release.features.names, bundle };
       // Whole or not at all: a torn file would be a release that no decision of its can be explained by.
       writeFileSync(`${path}.tmp`, JSON.stringify(stored), { flush: true });
