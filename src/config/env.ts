@@ -82,6 +82,8 @@ export interface Environment {
   readonly redis: RedisSettings | undefined;
   /** Undefined: the embedded engine. */
   readonly clickhouse: ClickHouseEnvironment | undefined;
+  /** Share of the decisions that challengers are scored on, 0 to 1. */
+  readonly shadowShare: number;
   readonly retention: { readonly rawMonths: number; readonly rollUpMonths: number };
 }
 
@@ -103,6 +105,7 @@ const wholeNumberNames: ReadonlySet<VariableName> = new Set([
   'HOLDFAST_PORT',
   'HOLDFAST_RAW_MONTHS',
   'HOLDFAST_ROLLUP_MONTHS',
+  'HOLDFAST_SHADOW_PERCENT',
 ]);
 /** Real services that this version cannot use yet. */
 const serviceNames = ['DATABASE_URL'] as const;
@@ -175,6 +178,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       kafka,
       redis,
       clickhouse: clickHouseSettings(values),
+      shadowShare: values.HOLDFAST_SHADOW_PERCENT / 100,
       retention: { rawMonths: values.HOLDFAST_RAW_MONTHS, rollUpMonths: values.HOLDFAST_ROLLUP_MONTHS },
     },
   };

@@ -188,12 +188,28 @@ export interface AnalyticsRow {
   readonly featureNames: readonly string[];
 }
 
+/** What a challenger said of a payment that was decided without it. */
+export interface ShadowScore {
+  readonly tenantId: string;
+  readonly paymentId: string;
+  readonly decidedAtMs: number;
+  /** The release that decided, and that names the challenger. */
+  readonly releaseId: string;
+  readonly modelId: string;
+  readonly modelVersion: string;
+  readonly probability: number;
+  /** What the release would have decided with this model as its champion. */
+  readonly action: 'allow' | 'hold';
+}
+
 /** A block is inserted whole and once: the same token again adds nothing. */
 export interface AnalyticsBlock {
   /** Deterministic: topic, partition, first and last offset, content hash. */
   readonly token: string;
   readonly rows: readonly AnalyticsRow[];
   readonly labels: readonly (Label & { readonly tenantId: string })[];
+  /** Follow from `rows`; absent where nobody scores challengers. */
+  readonly shadow?: readonly ShadowScore[];
 }
 
 export interface DecisionFilter {

@@ -39,6 +39,8 @@ export interface AnalyticsChild extends AnalyticsStore {
   ready(timeoutMs: number): Promise<void>;
 }
 
+const noShadow = { scored: 0, dropped: 0, failed: 0 };
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -57,7 +59,7 @@ export function startAnalyticsChild(options: ChildOptions, entry?: string): Anal
   const waiting = new Map<number, Waiting>();
   const whenUp = new Set<() => void>();
   let state: AnalyticsChildState['state'] = 'starting';
-  let report: SinkReport = { lagRows: 0, insertedRows: 0, lastError: undefined };
+  let report: SinkReport = { lagRows: 0, insertedRows: 0, lastError: undefined, shadow: noShadow };
   let failure: string | undefined;
   let nextId = 1;
 
@@ -161,5 +163,5 @@ function plainBlock(block: AnalyticsBlock): AnalyticsBlock {
       record: { tenantId, paymentId, occurredAtMs, decision, payment, releaseId, features, bounds },
     };
   });
-  return { token: block.token, rows, labels: block.labels };
+  return { ...block, rows };
 }

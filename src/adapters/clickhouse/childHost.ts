@@ -6,7 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
+import { createShadowScorer, type ShadowScorer, withShadow } from '../../pipeline/shadow.ts';
 import type { BlockStore } from '../../pipeline/sinkBlock.ts';
+import { compileChallengers } from '../../releases/compile.ts';
+import { ReleaseStore } from '../../releases/store.ts';
 import {
   type ChildOptions,
   describeError,
@@ -91,6 +94,20 @@ async function openStore({ dataDir, server, retention }: ChildOptions): Promise<
   return { store: createClickHouseStore(openChdb(path), { retention }), positionsPath: join(dataDir, 'sink.db') };
 }
 
+/** Scores the challengers of the releases in the data directory. */
+function challengersIn({ dataDir, shadowShare }: ChildOptions, onFailure: (error: unknown) => void): ShadowScorer {
+  let releases: ReleaseStore | undefined;
+  return createShadowScorer({
+    async challengersOf(releaseId) {
+      releases ??= new ReleaseStore(dataDir);
+      return await compileChallengers(releases.read(releaseId).bundle);
+    },
+    share: shadowShare ?? 1,
+    nowMs: () => performance.now(),
+    onFailure,
+  });
+}
+
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */
 export async function startChildHost(
   options: ChildOptions,
@@ -102,7 +119,12 @@ export async function startChildHost(
 
   const stopping = new AbortController();
   const calls = new Set<Promise<void>>();
+  const shadow = challengersIn(options, (error) => {
+    lastShadowError = describeError(error);
+  });
+  const shadowed = withShadow(store, shadow);
   let insertedRows = 0;
+  let lastShadowError: string | undefined;
   let lastError: string | undefined;
   let lagRows = (): number => 0;
 
@@ -118,7 +140,7 @@ export async function startChildHost(
         sink ??= createSink({
           source,
           positions,
-          store,
+          store: shadowed,
           featureNamesOf: createFeatureNames(join(options.dataDir, 'releases')),
         });
         lagRows = () => sink?.lagRows() ?? 0;
@@ -154,12 +176,18 @@ export async function startChildHost(
   }
 
   const tailing = options.sink ? tail() : Promise.resolve();
+  const report = () => ({
+    lagRows: 0,
+    insertedRows,
+    lastError,
+    shadow: { ...shadow.stats(), lastError: lastShadowError },
+  });
   /** Asked at the time of the report: the lag grows while a block is under way or fails. */
   function sendReport(): void {
     try {
-      channel.send({ type: 'report', report: { lagRows: lagRows(), insertedRows, lastError } });
+      channel.send({ type: 'report', report: { ...report(), lagRows: lagRows() } });
     } catch (error) {
-      channel.send({ type: 'report', report: { lagRows: 0, insertedRows, lastError: describeError(error) } });
+      channel.send({ type: 'report', report: { ...report(), lastError: describeError(error) } });
     }
   }
   const reporting = setInterval(sendReport, reportIntervalMs);

@@ -1,5 +1,6 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import type { ShadowStats } from '../../pipeline/shadow.ts';
 import type { ServerOptions } from './server.ts';
 import type { Retention } from './tableSettings.ts';
 
@@ -11,6 +12,8 @@ export interface ChildOptions {
   /** The store is this server instead of the embedded engine. Holds a secret. */
   readonly server?: ServerOptions | undefined;
   readonly retention?: Retention | undefined;
+  /** Share of the decisions that challengers are scored on; all of them unless told. */
+  readonly shadowShare?: number | undefined;
 }
 
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */
@@ -38,6 +41,8 @@ export interface SinkReport {
   readonly insertedRows: number;
   /** Of the last failed step; undefined after a step that worked. */
   readonly lastError: string | undefined;
+  /** Of this process, as `insertedRows`. */
+  readonly shadow: ShadowStats & { readonly lastError?: string | undefined };
 }
 
 export type ErrorName = 'AnalyticsUnavailable' | 'AnalyticsRefused' | 'InvalidCursor' | 'RangeError' | 'Error';

@@ -44,7 +44,8 @@ export interface SystemOptions {
   readonly scoringThreads?: number;
 }
 
-export type Engines = Pick<Environment, 'kafka' | 'redis' | 'clickhouse' | 'retention'>;
+export type Engines = Pick<Environment, 'kafka' | 'redis' | 'clickhouse' | 'retention'> &
+  Partial<Pick<Environment, 'shadowShare'>>;
 
 export interface System {
   readonly release: CompiledRelease;
@@ -105,7 +106,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const embedded = await openEmbedded(dataDirectory);
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
-  const { kafka, redis: redisSettings, clickhouse, retention } = options.engines ?? {};
+  const { kafka, redis: redisSettings, clickhouse, retention, shadowShare } = options.engines ?? {};
   const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
   const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
   const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
@@ -131,7 +132,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     onDead: (error) => logger.fatal({ err: error }, 'the stream has ended: payments on the topic wait for a restart'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
-  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true, server: clickhouse, retention });
+  const analytics = startAnalyticsChild({
+    dataDir: dataDirectory,
+    sink: true,
+    server: clickhouse,
+    retention,
+    shadowShare,
+  });
   let streamLag = 0;
   const lagTimer = setInterval(() => {
     Promise.all([stream.lag(), kafkaSide?.lag() ?? 0]).then(
