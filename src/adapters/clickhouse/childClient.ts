@@ -3,6 +3,7 @@
  * sink. While that process is away, calls reject with AnalyticsUnavailable; nothing else happens, and the sink catches up.
  */
 import { AnalyticsRefused, AnalyticsUnavailable, InvalidCursor } from '../../pipeline/analyticsErrors.ts';
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import { superviseChild } from './childProcess.ts';
 import type {
@@ -24,6 +25,9 @@ const callMs: Readonly<Record<StoreMethod, number>> = {
   insertBlock: 120_000,
   findDecisions: 7_000,
   summary: 9_000,
+  // Several queries, and the resamples.
+  modelHealth: 20_000,
+  modelComparison: 20_000,
 };
 
 export interface AnalyticsChildState extends SinkReport {
@@ -33,7 +37,7 @@ export interface AnalyticsChildState extends SinkReport {
   readonly pid: number | undefined;
 }
 
-export interface AnalyticsChild extends AnalyticsStore {
+export interface AnalyticsChild extends AnalyticsStore, ModelAnalytics {
   state(): AnalyticsChildState;
   /** Resolves when the process is up; rejects with AnalyticsUnavailable after `timeoutMs`. */
   ready(timeoutMs: number): Promise<void>;
@@ -139,6 +143,8 @@ export function startAnalyticsChild(options: ChildOptions, entry?: string): Anal
     insertBlock: (block) => call('insertBlock', [plainBlock(block)]),
     findDecisions: (filter) => call('findDecisions', [filter]),
     summary: (...args) => call('summary', args),
+    modelHealth: (query) => call('modelHealth', [query]),
+    modelComparison: (query) => call('modelComparison', [query]),
     async close() {
       state = 'closed';
       await child.close();

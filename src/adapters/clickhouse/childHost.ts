@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
@@ -47,7 +48,7 @@ const waitUntil = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal }).catch(() => undefined);
 };
 
-function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
+function invoke(store: AnalyticsStore & ModelAnalytics, call: StoreCall): Promise<unknown> {
   switch (call.method) {
     case 'migrate':
       return store.migrate();
@@ -57,6 +58,10 @@ function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
       return store.findDecisions(...call.args);
     case 'summary':
       return store.summary(...call.args);
+    case 'modelHealth':
+      return store.modelHealth(...call.args);
+    case 'modelComparison':
+      return store.modelComparison(...call.args);
   }
 }
 
@@ -71,7 +76,7 @@ function nameOf(error: unknown): ErrorName {
 }
 
 interface OpenStore {
-  readonly store: AnalyticsStore & BlockStore;
+  readonly store: AnalyticsStore & ModelAnalytics & BlockStore;
   /** Where the sink's positions are: those of another store say nothing about this one. */
   readonly positionsPath: string;
 }

@@ -1,4 +1,5 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
 import type { ShadowStats } from '../../pipeline/shadow.ts';
 import type { ServerOptions } from './server.ts';
@@ -19,9 +20,10 @@ export interface ChildOptions {
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */
 export const serverVariable = 'CLICKHOUSE_SERVER';
 
-export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary';
-export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<AnalyticsStore[Method]> };
-export type StoreValue<Method extends StoreMethod> = Awaited<ReturnType<AnalyticsStore[Method]>>;
+export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary' | 'modelHealth' | 'modelComparison';
+type Store = AnalyticsStore & ModelAnalytics;
+export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<Store[Method]> };
+export type StoreValue<Method extends StoreMethod> = Awaited<ReturnType<Store[Method]>>;
 
 export type StoreCall = {
   readonly [Method in StoreMethod]: {

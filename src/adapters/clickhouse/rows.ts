@@ -43,7 +43,7 @@ const shadowColumns = [
 const labelColumns = ['tenantId', 'paymentId', 'label', 'source', 'labelledAt'] as const;
 
 /** A feature keeps its name as its column; one without a dot gets a prefix, so that it cannot be one of our own columns. */
-function featureColumn(featureName: string): string {
+export function featureColumn(featureName: string): string {
   return featureName.includes('.') ? featureName : `feature.${featureName}`;
 }
 
