@@ -72,6 +72,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./migrate.ts')).migrateCommand(),
   },
   {
+    name: 'parity',
+    about: 'compare recorded features with the same computed again from the journal',
+    load: async () => (await import('./parity.ts')).parityCommand(),
+  },
+  {
     name: 'doctor',
     about: 'check everything that Holdfast needs, and say what is wrong',
     load: async () => (await import('./doctor.ts')).doctorCommand(),
