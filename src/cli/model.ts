@@ -8,6 +8,7 @@ import type { ReleaseBundle } from '../releases/bundle.ts';
 import { ModelStore } from '../releases/models.ts';
 import { challenged, promoted, withdrawn } from '../releases/promotion.ts';
 import { ReleaseStore } from '../releases/store.ts';
+import { compareCommand } from './model/compare.ts';
 import { addDirectory, modelNamed } from './model/named.ts';
 import { releaseFailure, releaseNamed } from './releaseNamed.ts';
 import { defaultRelease } from './roles/run.ts';
@@ -163,6 +164,7 @@ export function modelCommand(): Command {
     .addCommand(addCommand())
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(compareCommand())
     .addCommand(changeCommand('challenge', 'make a release that scores a model in shadow', challenged))
     .addCommand(changeCommand('withdraw', 'make a release without this challenger', withdrawn))
     .addCommand(

@@ -2,10 +2,10 @@
 import { Command } from 'commander';
 import { loadEnvironment } from '../config/env.ts';
 import { exitCodes, failed, wrongUsage } from '../config/exit.ts';
-import { openJournalReader } from '../adapters/sqlite/reader.ts';
+import { openParity, type OpenParity } from '../adapters/sqlite/parityLog.ts';
 import { checkParity, parityBounds, type ParityReport } from '../pipeline/parity.ts';
+import { liveParity } from '../pipeline/parityJob.ts';
 import { wholeNumber } from './options.ts';
-import { parityOptions, settledMs } from './parityOptions.ts';
 
 interface Options {
   readonly sample: number;
@@ -26,9 +26,9 @@ function textOf({ sampled, compared, values, withinBounds, mismatches, shown, no
   ].join('\n');
 }
 
-function openJournal(dataDir: string): ReturnType<typeof openJournalReader> {
+function open(dataDir: string): OpenParity {
   try {
-    return openJournalReader(dataDir);
+    return openParity(dataDir);
   } catch (error) {
     throw failed(`${dataDir}: ${error instanceof Error ? error.message : String(error)}.`);
   }
@@ -41,20 +41,20 @@ async function parity({ sample, lookBack, seed, json }: Options): Promise<void> 
       'REDIS_URL is set: with the velocity state in Redis the journal does not say in which order it saw payments, so nothing can be compared.',
     );
   }
-  const reader = openJournal(dataDir);
+  const { tools, close } = open(dataDir);
   try {
     const report = await checkParity({
-      ...parityOptions(reader, dataDir),
+      ...tools,
       sample,
       lookBackEntries: lookBack,
       seed,
-      decidedBeforeMs: Date.now() - settledMs,
+      decidedBeforeMs: Date.now() - liveParity.timing.settledMs,
       entriesMax: Number.POSITIVE_INFINITY,
     });
     process.stdout.write(`${json ? JSON.stringify(report) : textOf(report)}\n`);
     if (report.mismatches > 0) process.exitCode = exitCodes.failed;
   } finally {
-    reader.close();
+    close();
   }
 }
 

@@ -67,6 +67,7 @@ async function up({ demo, release }: UpOptions): Promise<void> {
     const api = await createApi({
       service: system.service,
       analytics: system.analytics,
+      models: system.models,
       keys: keys.verifier,
       metrics: system.registry,
       version: productVersion(),

@@ -26,8 +26,8 @@ const callMs: Readonly<Record<StoreMethod, number>> = {
   findDecisions: 7_000,
   summary: 9_000,
   // Several queries, and the resamples.
-  modelHealth: 20_000,
-  modelComparison: 20_000,
+  modelHealth: 9_000,
+  modelComparison: 9_000,
 };
 
 export interface AnalyticsChildState extends SinkReport {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import { type ParityJobOptions, startParityJob } from '../../pipeline/parityJob.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
 import { createShadowScorer, type ShadowScorer, withShadow } from '../../pipeline/shadow.ts';
@@ -35,6 +36,9 @@ const blockIntervalMs = 2_000;
 export interface Channel {
   send(message: FromChild): void;
 }
+
+/** The journal for the parity check, opened anew for each. */
+export type OpenParityOf = (dataDir: string) => ReturnType<ParityJobOptions['open']>;
 
 export type OpenSource = (dataDir: string) => JournalSource & { close(): void };
 
@@ -118,6 +122,7 @@ export async function startChildHost(
   options: ChildOptions,
   channel: Channel,
   openSource: OpenSource,
+  openParity?: OpenParityOf,
 ): Promise<ChildHost> {
   const { store, positionsPath } = await openStore(options);
   await store.migrate();
@@ -180,12 +185,27 @@ export async function startChildHost(
     }
   }
 
+  const { parity: timing, dataDir } = options;
+  const parity =
+    timing === undefined || openParity === undefined
+      ? undefined
+      : startParityJob(
+          {
+            timing,
+            nowMs: Date.now,
+            wait: waitUntil,
+            open: () => openParity(dataDir),
+            describe: describeError,
+          },
+          stopping.signal,
+        );
   const tailing = options.sink ? tail() : Promise.resolve();
   const report = () => ({
     lagRows: 0,
     insertedRows,
     lastError,
     shadow: { ...shadow.stats(), lastError: lastShadowError },
+    parity: parity?.state(),
   });
   /** Asked at the time of the report: the lag grows while a block is under way or fails. */
   function sendReport(): void {
@@ -206,7 +226,7 @@ export async function startChildHost(
     },
     async stop() {
       stopping.abort();
-      await Promise.all([tailing, ...calls]);
+      await Promise.all([tailing, parity?.ended, ...calls]);
       clearInterval(reporting);
       await store.close();
     },

@@ -1,6 +1,7 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import type { ParityState, ParityTiming } from '../../pipeline/parityJob.ts';
 import type { ShadowStats } from '../../pipeline/shadow.ts';
 import type { ServerOptions } from './server.ts';
 import type { Retention } from './tableSettings.ts';
@@ -15,6 +16,8 @@ export interface ChildOptions {
   readonly retention?: Retention | undefined;
   /** Share of the decisions that challengers are scored on; all of them unless told. */
   readonly shadowShare?: number | undefined;
+  /** When recorded features are compared with the journal; never where this is not told. */
+  readonly parity?: ParityTiming | undefined;
 }
 
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */
@@ -45,6 +48,8 @@ export interface SinkReport {
   readonly lastError: string | undefined;
   /** Of this process, as `insertedRows`. */
   readonly shadow: ShadowStats & { readonly lastError?: string | undefined };
+  /** Undefined where nothing is compared. */
+  readonly parity?: ParityState | undefined;
 }
 
 export type ErrorName = 'AnalyticsUnavailable' | 'AnalyticsRefused' | 'InvalidCursor' | 'RangeError' | 'Error';

@@ -15,6 +15,7 @@ import { createPipelineMetrics, type PipelineMetrics } from '../../pipeline/metr
 import { type DecisionRecord, topics } from '../../pipeline/ports.ts';
 import { Spool } from '../../pipeline/spool.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
+import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { openKafka } from '../openKafka.ts';
 import { warmUp } from '../up/warmUp.ts';
@@ -37,6 +38,7 @@ export interface Decider extends ComposedDecider {
   readonly velocity: RedisVelocityStore;
   readonly cache: RedisDecisionCache;
   readonly spool: Spool;
+  readonly release: CompiledRelease;
   readonly metrics: PipelineMetrics;
   readonly registry: Registry;
   /** Answers what is in flight, then lets go of everything. */
@@ -113,5 +115,5 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   const parts = { ...engines, ...composed };
   registerDeciderGauges(registry, parts);
   const open = opened.move();
-  return { ...parts, cache, metrics, registry, close: () => open.disposeAsync() };
+  return { ...parts, cache, release, metrics, registry, close: () => open.disposeAsync() };
 }

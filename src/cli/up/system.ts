@@ -14,6 +14,8 @@ import { systemClock } from '../../pipeline/clock.ts';
 import { createDecisionService } from '../../pipeline/decisionService.ts';
 import type { PipelineMetrics } from '../../pipeline/metrics.ts';
 import { createPipelineMetrics } from '../../pipeline/metrics.ts';
+import { liveParity, type ParityTiming } from '../../pipeline/parityJob.ts';
+import { createModelsService, type ModelsService } from '../../pipeline/models.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ScoringPool } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
@@ -23,6 +25,7 @@ import type { VelocityStore } from '../../pipeline/ports.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
+import { type ModelGauges, startModelGauges } from '../modelGauges.ts';
 import { registerSystemGauges } from './gauges.ts';
 import { type KafkaSide, startKafkaSide } from './kafka.ts';
 import { openRedisVelocity } from './redis.ts';
@@ -40,6 +43,8 @@ export interface SystemOptions {
   readonly engines?: Engines;
   /** A part has ended that only a new start of the process brings back. */
   readonly onDead?: (error: unknown) => void;
+  /** When recorded features are compared with the journal; `liveParity.timing` unless told. */
+  readonly parityTiming?: ParityTiming;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
@@ -52,6 +57,8 @@ export interface System {
   readonly service: DecisionService;
   readonly embedded: Embedded;
   readonly analytics: AnalyticsChild;
+  readonly models: ModelsService;
+  readonly modelGauges: ModelGauges;
   readonly metrics: PipelineMetrics;
   readonly registry: Registry;
   /** Payments accepted or in the log and not yet decided; a second old at most. */
@@ -138,7 +145,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     server: clickhouse,
     retention,
     shadowShare,
+    // With Redis the journal does not say in which order the velocity state saw its payments.
+    parity: redis === undefined ? (options.parityTiming ?? liveParity.timing) : undefined,
   });
+  const models = createModelsService({ release, analytics, parity: () => analytics.state().parity });
+  const modelGauges = startModelGauges(registry, models);
   let streamLag = 0;
   const lagTimer = setInterval(() => {
     Promise.all([stream.lag(), kafkaSide?.lag() ?? 0]).then(
@@ -183,6 +194,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     service,
     embedded,
     analytics,
+    models,
+    modelGauges,
     metrics,
     registry,
     backlog,
@@ -191,7 +204,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await kafkaSide?.stop();
       await stream.stop();
       await pipeline.close();
+      const refreshed = modelGauges.stop();
       await analytics.close();
+      await refreshed;
       await pool?.close();
       await redis?.close();
       await embedded.close();

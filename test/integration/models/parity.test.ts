@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournalReader } from '../../../src/adapters/sqlite/reader.ts';
-import { parityOptions } from '../../../src/cli/parityOptions.ts';
+import { openParity, type OpenParity } from '../../../src/adapters/sqlite/parityLog.ts';
 import { startSystem, type System } from '../../../src/cli/up/system.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
 import { checkParity, type ParityLog, type ParityOptions } from '../../../src/pipeline/parity.ts';
@@ -31,6 +31,7 @@ const concurrent = 40;
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-parity-'));
 const bundle = await defaultBundle();
 let reader: ReturnType<typeof openJournalReader>;
+let open: OpenParity;
 
 const start = (): Promise<System> =>
   startSystem({ dataDirectory: directory, bundle, logger: pino({ level: 'silent' }), scoringThreads: 0 });
@@ -76,15 +77,17 @@ beforeAll(async () => {
     }
   }
   reader = openJournalReader(directory);
+  open = openParity(directory);
 }, 120_000);
 afterAll(() => {
   reader?.close();
+  open?.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
 function options(changes: Partial<ParityOptions> = {}): ParityOptions {
   return {
-    ...parityOptions(reader, directory),
+    ...open.tools,
     sample: 400,
     lookBackEntries: Number.POSITIVE_INFINITY,
     seed: 1,
@@ -96,7 +99,7 @@ function options(changes: Partial<ParityOptions> = {}): ParityOptions {
 
 /** The log with each entry as `change` leaves it; undefined leaves it out. */
 function changed(change: (entry: JournalEntry) => JournalEntry | undefined): ParityLog {
-  const { log } = parityOptions(reader, directory);
+  const { log } = open.tools;
   const all = function* (entries: Iterable<JournalEntry>): Generator<JournalEntry> {
     for (const entry of entries) {
       const left = change(entry);
@@ -121,7 +124,7 @@ describe('the parity check', () => {
   };
 
   it('finds a feature that was recorded wrong, and shows payment, feature and both values', async () => {
-    const names = parityOptions(reader, directory).programOf(releaseOf()).names;
+    const names = open.tools.programOf(releaseOf()).names;
     const at = names.indexOf('customer.count.24h');
     let wrong: string | undefined;
     const log = changed((entry) => {

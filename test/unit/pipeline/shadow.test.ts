@@ -60,6 +60,14 @@ describe('scoring in shadow', () => {
     expect(held('bold')).toBeGreaterThan(held('timid'));
   });
 
+  it('changes nothing of a decision but the id of its release', async () => {
+    const without = (given: Awaited<ReturnType<typeof compileRelease>>) =>
+      decidedPayments(given, 300).map(({ record }) =>
+        Buffer.from(record.decision).toString().replace(given.id, 'its release'),
+      );
+    expect(without(release)).toEqual(without(await compileRelease(bundle)));
+  });
+
   it('makes the same scores of the same block each time, and leaves the decisions as they are', async () => {
     const before = rows.map(decisionOf);
     const again = scorer();
