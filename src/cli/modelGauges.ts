@@ -75,7 +75,7 @@ function set(gauges: Instruments, model: string, health: ModelHealth): void {
 }
 
 /** Parity's counts, read when scraped. They begin anew with the process that counts, as counters do. */
-function registerParity(registry: Registry, { parity }: ModelsService): void {
+function registerParity(registry: Registry, models: ModelsService): void {
   const registers = [registry];
   const counter = (name: string, help: string, read: () => number): void => {
     new Counter({
@@ -88,8 +88,12 @@ function registerParity(registry: Registry, { parity }: ModelsService): void {
       },
     });
   };
-  counter('compared', 'Payments whose every feature was computed again from the log.', () => parity()?.compared ?? 0);
-  counter('mismatches', 'Features that were recorded otherwise. Expected: 0.', () => parity()?.mismatches ?? 0);
+  counter(
+    'compared',
+    'Payments whose every feature was computed again from the log.',
+    () => models.parity()?.compared ?? 0,
+  );
+  counter('mismatches', 'Features that were recorded otherwise. Expected: 0.', () => models.parity()?.mismatches ?? 0);
   new Counter({
     name: 'holdfast_feature_parity_not_comparable_total',
     help: 'Payments that could not be compared, by the reason.',
@@ -97,7 +101,7 @@ function registerParity(registry: Registry, { parity }: ModelsService): void {
     registers,
     collect() {
       this.reset();
-      const counts: Readonly<Partial<Record<ParityReason, number>>> = parity()?.notComparable ?? {};
+      const counts: Readonly<Partial<Record<ParityReason, number>>> = models.parity()?.notComparable ?? {};
       for (const reason of parityReasons) this.inc({ reason }, counts[reason] ?? 0);
     },
   });
@@ -128,8 +132,8 @@ export function startModelGauges(registry: Registry, models: ModelsService): Mod
     last = last.then(() => refreshModels(gauges, models, Date.now())).catch(() => {});
     return last;
   };
-  const first = setTimeout(refresh, firstMs);
-  const timer = setInterval(refresh, refreshMs);
+  const first = setTimeout(() => void refresh(), firstMs);
+  const timer = setInterval(() => void refresh(), refreshMs);
   return {
     refresh,
     async stop() {

@@ -2,9 +2,9 @@
 import { Command } from 'commander';
 import { loadEnvironment } from '../config/env.ts';
 import { exitCodes, failed, wrongUsage } from '../config/exit.ts';
-import { openParity, type OpenParity } from '../adapters/sqlite/parityLog.ts';
+import { openParity } from '../adapters/sqlite/parityLog.ts';
 import { checkParity, parityBounds, type ParityReport } from '../pipeline/parity.ts';
-import { liveParity } from '../pipeline/parityJob.ts';
+import { liveParity, type OpenParity } from '../pipeline/parityJob.ts';
 import { wholeNumber } from './options.ts';
 
 interface Options {
@@ -41,10 +41,10 @@ async function parity({ sample, lookBack, seed, json }: Options): Promise<void> 
       'REDIS_URL is set: with the velocity state in Redis the journal does not say in which order it saw payments, so nothing can be compared.',
     );
   }
-  const { tools, close } = open(dataDir);
+  const opened = open(dataDir);
   try {
     const report = await checkParity({
-      ...tools,
+      ...opened.tools,
       sample,
       lookBackEntries: lookBack,
       seed,
@@ -54,7 +54,7 @@ async function parity({ sample, lookBack, seed, json }: Options): Promise<void> 
     process.stdout.write(`${json ? JSON.stringify(report) : textOf(report)}\n`);
     if (report.mismatches > 0) process.exitCode = exitCodes.failed;
   } finally {
-    close();
+    opened.close();
   }
 }
 

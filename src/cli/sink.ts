@@ -5,7 +5,7 @@ import { openServer } from '../adapters/clickhouse/server.ts';
 import { createClickHouseStore } from '../adapters/clickhouse/store.ts';
 import { createProbe } from '../api/probe.ts';
 import type { Environment } from '../config/env.ts';
-import { createShadowScorer, type ShadowScorer, withShadow } from '../pipeline/shadow.ts';
+import { cpuMs, createShadowScorer, type ShadowScorer, withShadow } from '../pipeline/shadow.ts';
 import { compileChallengers } from '../releases/compile.ts';
 import { ReleaseStore } from '../releases/store.ts';
 import { openKafka } from './openKafka.ts';
@@ -31,7 +31,7 @@ async function openShadow(
   return createShadowScorer({
     challengersOf: async (id) => (known.has(id) ? await compileChallengers(releases.read(id).bundle) : []),
     share: shadowShare,
-    nowMs: () => performance.now(),
+    spentMs: cpuMs,
     onFailure,
   });
 }

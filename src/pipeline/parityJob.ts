@@ -22,7 +22,7 @@ export interface ParityState {
   readonly lastError: string | undefined;
 }
 
-export const noParity: ParityState = {
+const noParity: ParityState = {
   checks: 0,
   compared: 0,
   values: 0,
@@ -75,18 +75,24 @@ export interface ParityJob {
   state(): ParityState;
 }
 
+/** The log as one check reads it. */
+export interface OpenParity {
+  readonly tools: Pick<ParityOptions, 'log' | 'programOf' | 'createMemory' | 'pause'>;
+  close(): void;
+}
+
 export interface ParityJobOptions {
   readonly timing: ParityTiming;
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
   /** Resolves after `ms` or when the job is to stop. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly open: () => {
-    readonly tools: Pick<ParityOptions, 'log' | 'programOf' | 'createMemory' | 'pause'>;
-    close(): void;
-  };
+  readonly open: () => OpenParity;
   readonly describe: (error: unknown) => string;
 }
+
+/** Asked anew: it changes while something is awaited. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;
 
 /** Starts the checks; `ended` resolves after `signal` aborts, at the latest with the slice of the log under way. */
 export function startParityJob(
@@ -97,7 +103,8 @@ export function startParityJob(
   let state = noParity;
 
   async function check(seed: number): Promise<void> {
-    const { tools, close } = options.open();
+    const opened = options.open();
+    const { tools } = opened;
     const pause = async (): Promise<void> => {
       await tools.pause();
       signal.throwIfAborted();
@@ -108,7 +115,7 @@ export function startParityJob(
       const report = await checkParity({ ...tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
       state = added(state, report, nowMs());
     } finally {
-      close();
+      opened.close();
     }
   }
 
@@ -118,7 +125,8 @@ export function startParityJob(
       try {
         await check(seed);
       } catch (error) {
-        if (!signal.aborted) state = { ...state, lastError: options.describe(error) };
+        // Told to stop, it fails by design.
+        if (!isAborted(signal)) state = { ...state, lastError: options.describe(error) };
       }
       await options.wait(timing.intervalMs, signal);
     }

@@ -18,7 +18,7 @@ import { degradedBit } from './serialise.ts';
 
 /** Decisions of one block that challengers see; the rest of a catching-up sink's large blocks is left out. */
 export const shadowRowsPerBlockMax = 20_000;
-/** Longest that challengers may hold up a block, milliseconds; looked at between micro-batches. */
+/** What challengers may take of a block, milliseconds of CPU time; looked at between micro-batches. */
 export const shadowMsPerBlockMax = 1_000;
 /** Releases whose challengers are kept compiled; a block seldom has more than two. */
 const releasesMax = 4;
@@ -37,8 +37,8 @@ export interface ShadowOptions {
   readonly challengersOf: (releaseId: string) => Promise<readonly CompiledRelease[]>;
   /** Share of the payments that is scored, 0 to 1; chosen by payment id, so all challengers see the same ones. */
   readonly share: number;
-  /** Monotonic, milliseconds. */
-  readonly nowMs: () => number;
+  /** Time spent, milliseconds, on any clock that only grows: the process's own CPU time, so that a busy machine is no cost. */
+  readonly spentMs: () => number;
   /** Told of what was left out; it stops nothing. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -47,6 +47,12 @@ export interface ShadowScorer {
   /** The scores that belong to a block's rows. Never rejects. */
   score(rows: readonly AnalyticsRow[]): Promise<readonly ShadowScore[]>;
   stats(): ShadowStats;
+}
+
+/** CPU time of this process, milliseconds: the clock of a scorer. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Whether a payment is in the sample; the same everywhere and always. */
@@ -92,7 +98,7 @@ function scoreSlice(batch: Batch, slice: readonly Recorded[]): ShadowScore[] {
   });
   fillBatch(batch);
   const failure = scoreInline(batch, true);
-  if (failure !== undefined) throw failure;
+  if (failure !== undefined) throw new Error('the challenger cannot score', { cause: failure });
   const bodies = slice.map(({ record }) => record.payment);
   decideBatch(batch, '', bodies, { decidedAtMs: 0, latencyMicros: () => 0 });
   const { id, version } = release.model ?? { id: '', version: '' };
@@ -108,11 +114,16 @@ function scoreSlice(batch: Batch, slice: readonly Recorded[]): ShadowScore[] {
   }));
 }
 
+/** What is left of a block's time. */
+interface Budget {
+  leftMs: number;
+}
+
 const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** @see the head of this file */
 export function createShadowScorer(options: ShadowOptions): ShadowScorer {
-  const { share, nowMs, onFailure } = options;
+  const { share, spentMs, onFailure } = options;
   const known = new Map<string, Promise<readonly Batch[]>>();
   let scored = 0;
   let dropped = 0;
@@ -150,14 +161,15 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
   async function scoreSlices(
     batches: readonly Batch[],
     rows: readonly AnalyticsRow[],
-    endMs: number,
+    budget: Budget,
   ): Promise<readonly ShadowScore[]> {
     const scores: ShadowScore[] = [];
     for (let from = 0; from < rows.length; from += bounds.batchRowsMax) {
-      if (nowMs() >= endMs) {
+      if (budget.leftMs <= 0) {
         dropped += rows.length - from;
         return scores;
       }
+      const startMs = spentMs();
       const slice = rows.slice(from, from + bounds.batchRowsMax);
       try {
         scores.push(...scoreWith(batches, slice));
@@ -165,6 +177,7 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
         failed += slice.length;
         onFailure(error);
       }
+      budget.leftMs -= spentMs() - startMs;
       // Queries are answered by this process too.
       await yieldTurn();
     }
@@ -183,7 +196,8 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
 
   return {
     async score(rows) {
-      const endMs = nowMs() + shadowMsPerBlockMax;
+      // Of scoring alone: that challengers are compiled when their release is first seen is no cost of a block.
+      const budget = { leftMs: shadowMsPerBlockMax };
       const sampled = rows.filter(({ record }) => isSampled(record.tenantId, record.paymentId, share));
       const scores: ShadowScore[] = [];
       let room = shadowRowsPerBlockMax;
@@ -193,7 +207,7 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
         const some = all.slice(0, room);
         room -= some.length;
         dropped += all.length - some.length;
-        scores.push(...(await scoreSlices(batches, some, endMs)));
+        scores.push(...(await scoreSlices(batches, some, budget)));
       }
       return scores;
     },

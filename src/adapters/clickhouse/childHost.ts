@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import { type ParityJobOptions, startParityJob } from '../../pipeline/parityJob.ts';
+import { type OpenParity, startParityJob } from '../../pipeline/parityJob.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
-import { createShadowScorer, type ShadowScorer, withShadow } from '../../pipeline/shadow.ts';
+import { cpuMs, createShadowScorer, type ShadowScorer, withShadow } from '../../pipeline/shadow.ts';
 import type { BlockStore } from '../../pipeline/sinkBlock.ts';
 import { compileChallengers } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
@@ -38,7 +38,7 @@ export interface Channel {
 }
 
 /** The journal for the parity check, opened anew for each. */
-export type OpenParityOf = (dataDir: string) => ReturnType<ParityJobOptions['open']>;
+export type OpenParityOf = (dataDir: string) => OpenParity;
 
 export type OpenSource = (dataDir: string) => JournalSource & { close(): void };
 
@@ -112,9 +112,20 @@ function challengersIn({ dataDir, shadowShare }: ChildOptions, onFailure: (error
       return await compileChallengers(releases.read(releaseId).bundle);
     },
     share: shadowShare ?? 1,
-    nowMs: () => performance.now(),
+    spentMs: cpuMs,
     onFailure,
   });
+}
+
+/** Compares recorded features with the journal of the data directory, where that is asked for. */
+function parityIn(
+  { parity: timing, dataDir }: ChildOptions,
+  openParity: OpenParityOf,
+  signal: AbortSignal,
+): ReturnType<typeof startParityJob> | undefined {
+  if (timing === undefined) return undefined;
+  const open = (): OpenParity => openParity(dataDir);
+  return startParityJob({ timing, nowMs: Date.now, wait: waitUntil, open, describe: describeError }, signal);
 }
 
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */
@@ -185,20 +196,7 @@ export async function startChildHost(
     }
   }
 
-  const { parity: timing, dataDir } = options;
-  const parity =
-    timing === undefined || openParity === undefined
-      ? undefined
-      : startParityJob(
-          {
-            timing,
-            nowMs: Date.now,
-            wait: waitUntil,
-            open: () => openParity(dataDir),
-            describe: describeError,
-          },
-          stopping.signal,
-        );
+  const parity = openParity === undefined ? undefined : parityIn(options, openParity, stopping.signal);
   const tailing = options.sink ? tail() : Promise.resolve();
   const report = () => ({
     lagRows: 0,

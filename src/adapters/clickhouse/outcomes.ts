@@ -6,7 +6,7 @@ import type { ComparisonQuery, ModelHealthQuery, ModelWindow } from '../../pipel
 import { type QueryParameters, select } from './client.ts';
 
 /** Payments that are measured, at most; of more, those whose hash is smallest: a sample that nothing chose. */
-export const outcomeRowsMax = 50_000;
+const outcomeRowsMax = 50_000;
 
 const at = (parameter: string): string => `fromUnixTimestamp64Milli({${parameter}:Int64}, 'UTC')`;
 export const inWindow = `tenantId = {tenantId:String} AND decidedAt >= ${at('fromMs')} AND decidedAt < ${at('toMs')}`;

@@ -1,6 +1,7 @@
 /** The journal as the parity check reads it: its stamps say in which order the velocity state saw what it holds. */
 import { compileFeatures } from '../../features/program.ts';
-import type { ParityLog, ParityOptions } from '../../pipeline/parity.ts';
+import type { ParityLog } from '../../pipeline/parity.ts';
+import type { OpenParity } from '../../pipeline/parityJob.ts';
 import type { JournalEntry } from '../../pipeline/sink.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { createVelocityMemory } from '../memory/velocity.ts';
@@ -29,11 +30,6 @@ function createParityLog(reader: Pick<JournalReader, 'entries' | 'stamps' | 'fir
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-export interface OpenParity {
-  readonly tools: Pick<ParityOptions, 'log' | 'programOf' | 'createMemory' | 'pause'>;
-  close(): void;
-}
 
 /** The check over a data directory's journal and releases. Throws while there is no journal. */
 export function openParity(dataDir: string): OpenParity {

@@ -19,8 +19,8 @@ interface Options {
 }
 
 interface Problem {
-  readonly code?: unknown;
-  readonly detail?: unknown;
+  readonly code?: string;
+  readonly detail?: string;
 }
 
 async function ask(url: URL, key: string | undefined): Promise<Response> {
@@ -50,7 +50,7 @@ async function comparisonOf(model: string, options: Options): Promise<ModelCompa
   const body: unknown = await response.json().catch(() => undefined);
   if (status === 200) return body as ModelComparison;
   const { code, detail } = (body ?? {}) as Problem;
-  throw failed(`${url.origin} answers ${String(code ?? status)}: ${String(detail ?? 'no comparison')}`);
+  throw failed(`${url.origin} answers ${code ?? status}: ${detail ?? 'no comparison'}`);
 }
 
 const digits = 3;

@@ -105,6 +105,19 @@ function openMemory(embedded: Embedded, release: CompiledRelease, logger: Logger
   );
 }
 
+function startAnalytics({ dataDirectory, engines, parityTiming }: SystemOptions): AnalyticsChild {
+  const { redis, clickhouse, retention, shadowShare } = engines ?? {};
+  return startAnalyticsChild({
+    dataDir: dataDirectory,
+    sink: true,
+    server: clickhouse,
+    retention,
+    shadowShare,
+    // With Redis the journal does not say in which order the velocity state saw its payments.
+    parity: redis === undefined ? (parityTiming ?? liveParity.timing) : undefined,
+  });
+}
+
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { logger, dataDirectory } = options;
   const releases = new ReleaseStore(dataDirectory);
@@ -113,7 +126,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const embedded = await openEmbedded(dataDirectory);
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
-  const { kafka, redis: redisSettings, clickhouse, retention, shadowShare } = options.engines ?? {};
+  const { kafka, redis: redisSettings } = options.engines ?? {};
   const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
   const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
   const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
@@ -139,15 +152,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     onDead: (error) => logger.fatal({ err: error }, 'the stream has ended: payments on the topic wait for a restart'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
-  const analytics = startAnalyticsChild({
-    dataDir: dataDirectory,
-    sink: true,
-    server: clickhouse,
-    retention,
-    shadowShare,
-    // With Redis the journal does not say in which order the velocity state saw its payments.
-    parity: redis === undefined ? (options.parityTiming ?? liveParity.timing) : undefined,
-  });
+  const analytics = startAnalytics(options);
   const models = createModelsService({ release, analytics, parity: () => analytics.state().parity });
   const modelGauges = startModelGauges(registry, models);
   let streamLag = 0;

@@ -1,8 +1,12 @@
 // Guarantee: over HTTP, a running system tells which models its release points to, how each of them is, how they compare on the
 // payments that were labelled, and that the features it recorded are those that its log gives.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ComparedModel } from '../../../src/models/monitoring/comparison.ts';
+import type { ModelHealth } from '../../../src/models/monitoring/health.ts';
 import { referenceOf } from '../../../src/models/monitoring/reference.ts';
 import { modelVersion } from '../../../src/models/version.ts';
+import type { ModelComparison } from '../../../src/pipeline/modelAnalytics.ts';
+import type { ParityState } from '../../../src/pipeline/parityJob.ts';
 import { compileRelease } from '../../../src/releases/compile.ts';
 import { challenged, promoted } from '../../../src/releases/promotion.ts';
 import { createPaymentStream } from '../../../src/simulator/stream.ts';
@@ -24,8 +28,9 @@ const simulation = {
   attacksPerDay: 25,
   startMs,
 } as const;
-const paymentsMax = 1_000;
-const batchRows = 250;
+const paymentsMax = 700;
+const batchRows = 175;
+const labelsAtOnce = 25;
 const waitMs = 40_000;
 
 const plain = await defaultBundle();
@@ -50,10 +55,28 @@ const challenger = shifted(modelOf(plain), 'bold', 2);
 const bundle = challenged(promoted(plain, champion, false), challenger);
 
 let server: ApiServer;
-const get = async (path: string): Promise<{ status: number; body: any }> => {
+const get = async (path: string): Promise<{ readonly status: number; readonly body: unknown }> => {
   const response = await fetch(`${server.url}/v1/${path}`, { headers });
   return { status: response.status, body: await response.json() };
 };
+
+interface Named {
+  readonly role: 'champion' | 'challenger';
+  readonly releaseId: string;
+}
+type Health = ModelHealth &
+  Named & { readonly parity: Omit<ParityState, 'shown'> & { readonly shown: readonly unknown[] } };
+type Comparison = Omit<ModelComparison, 'models'> & { readonly models: readonly (ComparedModel & Named)[] };
+
+/** The body of an answer that is expected to be one. */
+async function ok(path: string): Promise<unknown> {
+  const { status, body } = await get(path);
+  expect(status).toBe(200);
+  return body;
+}
+const health = async (path: string): Promise<Health> => (await ok(`models/${path}`)) as Health;
+const comparison = async (path: string): Promise<Comparison> => (await ok(`models/${path}`)) as Comparison;
+
 async function post(path: string, body: unknown): Promise<number> {
   const response = await fetch(`${server.url}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
   await response.arrayBuffer();
@@ -71,52 +94,53 @@ beforeAll(async () => {
     const payments = made.slice(from, from + batchRows).map(({ payment }) => payment);
     expect(await post('decisions/batch', payments)).toBe(200);
   }
-  for (const [i, { payment, label }] of made.entries()) {
-    if (label === 'legitimate' && i % 4 !== 0) continue;
+  const labelled = made.filter(({ label }, i) => label === 'fraud' || i % 4 === 0);
+  for (let from = 0; from < labelled.length; from += labelsAtOnce) {
     const labelledAt = new Date(Date.now() - 1000).toISOString();
-    expect(await post('labels', { paymentId: payment.paymentId, label, source: 'analyst', labelledAt })).toBe(200);
+    const sent = labelled
+      .slice(from, from + labelsAtOnce)
+      .map(({ payment: { paymentId }, label }) => post('labels', { paymentId, label, source: 'analyst', labelledAt }));
+    expect(new Set(await Promise.all(sent))).toEqual(new Set([200]));
   }
   await vi.waitFor(
     async () => {
-      const { body } = await get('models/champion/comparison?assumedAfterDays=0');
-      expect(body.known).toBe(paymentsMax);
+      expect((await comparison('champion/comparison?assumedAfterDays=0')).known).toBe(paymentsMax);
       expect(server.system.analytics.state().lagRows).toBe(0);
     },
     { timeout: waitMs, interval: 250 },
   );
 }, 120_000);
 afterAll(async () => {
-  await server?.close();
+  await server.close();
 });
 
 describe('GET /v1/models', () => {
   it('lists the champion and the challengers of the release in use', async () => {
-    const { status, body } = await get('models');
-    expect(status).toBe(200);
-    expect(body.releaseId).toBe(server.system.release.id);
-    expect(body.models).toEqual([
-      {
-        id: 'handbook-mlp',
-        version: modelVersion(champion),
-        role: 'champion',
-        inputs: champion.card.inputs.length,
-        reference: true,
-      },
-      {
-        id: 'bold',
-        version: modelVersion(challenger),
-        role: 'challenger',
-        inputs: challenger.card.inputs.length,
-        reference: false,
-      },
-    ]);
+    expect(await ok('models')).toEqual({
+      releaseId: server.system.release.id,
+      models: [
+        {
+          id: 'handbook-mlp',
+          version: modelVersion(champion),
+          role: 'champion',
+          inputs: champion.card.inputs.length,
+          reference: true,
+        },
+        {
+          id: 'bold',
+          version: modelVersion(challenger),
+          role: 'challenger',
+          inputs: challenger.card.inputs.length,
+          reference: false,
+        },
+      ],
+    });
   });
 });
 
 describe('GET /v1/models/{id}/health', () => {
   it('tells drift and missing values of each input, calibration, label delay and alert precision', async () => {
-    const { status, body } = await get('models/champion/health');
-    expect(status).toBe(200);
+    const body = await health('champion/health');
     expect(body).toMatchObject({
       id: 'handbook-mlp',
       role: 'champion',
@@ -124,15 +148,15 @@ describe('GET /v1/models/{id}/health', () => {
       sampled: paymentsMax,
       referenceRows: 800,
     });
-    expect(body.inputs.map(({ fact }: { fact: string }) => fact)).toEqual(champion.card.inputs.map(({ fact }) => fact));
+    expect(body.inputs.map(({ fact }) => fact)).toEqual(champion.card.inputs.map(({ fact }) => fact));
     for (const input of body.inputs) {
       if (facts.includes(input.fact)) expect(input.psi).toBeGreaterThanOrEqual(0);
       else expect(input).toMatchObject({ drift: 'unknown', psi: null, missingInReference: null });
       expect(input.missing).toBeGreaterThanOrEqual(0);
     }
-    expect(body.labels.labelled).toBeGreaterThan(200);
+    expect(body.labels.labelled).toBeGreaterThan(100);
     expect(body.labels.frauds).toBeGreaterThan(20);
-    expect(body.labels.delaySeconds.p50).toBeGreaterThan(3 * 86_400);
+    expect(body.labels.delaySeconds?.p50).toBeGreaterThan(3 * 86_400);
     expect(body.calibration.rows).toBe(body.labels.labelled);
     expect(body.calibration.observedFrauds).toBe(body.labels.frauds);
     expect(body.alerts.recall.of).toBe(body.labels.frauds);
@@ -141,22 +165,22 @@ describe('GET /v1/models/{id}/health', () => {
   });
 
   it('says of a model without a reference that nothing can be told of drift', async () => {
-    const { body } = await get(`models/${modelVersion(challenger).slice(0, 12)}/health`);
+    const body = await health(`${modelVersion(challenger).slice(0, 12)}/health`);
     expect(body).toMatchObject({
       id: 'bold',
       role: 'challenger',
       referenceRows: null,
       score: { drift: 'unknown', psi: null },
     });
-    expect(body.labels.labelled).toBeGreaterThan(200);
+    expect(body.labels.labelled).toBeGreaterThan(100);
   });
 
   it('compares recorded features with the journal beside the running system: no mismatch', async () => {
     const parity = await vi.waitFor(
       async () => {
-        const { body } = await get('models/champion/health');
-        expect(body.parity.compared).toBeGreaterThan(0);
-        return body.parity;
+        const { parity: seen } = await health('champion/health');
+        expect(seen.compared).toBeGreaterThan(0);
+        return seen;
       },
       { timeout: waitMs, interval: 250 },
     );
@@ -167,29 +191,26 @@ describe('GET /v1/models/{id}/health', () => {
 
 describe('GET /v1/models/{id}/comparison', () => {
   it('measures champion and challenger on the same labelled payments, with intervals, and the same for the same seed', async () => {
-    const { status, body } = await get('models/champion/comparison?seed=5');
-    expect(status).toBe(200);
-    expect(body.models.map(({ id, role }: { id: string; role: string }) => [id, role])).toEqual([
+    const { models } = await comparison('champion/comparison?seed=5');
+    expect(models.map(({ id, role }) => [id, role])).toEqual([
       ['handbook-mlp', 'champion'],
       ['bold', 'challenger'],
     ]);
-    const [own, other] = body.models;
-    expect(own.differences).toBeNull();
+    const [own, other] = models;
+    expect(own?.differences).toBeNull();
     // A raised bias changes no order: the ranking is the same, and more is held.
-    expect(other.differences.averagePrecision.value).toBeCloseTo(0, 6);
-    expect(other.measures.alertShare.value).toBeGreaterThanOrEqual(own.measures.alertShare.value);
-    const { low, high } = own.measures.averagePrecision.interval;
+    expect(other?.differences?.averagePrecision.value).toBeCloseTo(0, 3);
+    expect(other?.differences?.alertShare.value).toBeGreaterThanOrEqual(0);
+    const { low, high } = own?.measures.averagePrecision.interval ?? { low: 1, high: 0 };
     expect(low).toBeLessThan(high);
-    const again = await get('models/champion/comparison?seed=5');
-    expect(again.body.models).toEqual(body.models);
-    const alone = await get('models/bold/comparison');
-    expect(alone.body.models.length).toBe(2);
+    expect((await comparison('champion/comparison?seed=5')).models).toEqual(models);
+    expect((await comparison('bold/comparison')).models.length).toBe(2);
   });
 
   it('is a command too', async () => {
     const run = await holdfast(['model', 'compare', '--url', server.url, '--json'], { HOLDFAST_API_KEY: key });
     expect(run.code).toBe(0);
-    expect(JSON.parse(run.stdout).models.length).toBe(2);
+    expect((JSON.parse(run.stdout) as Comparison).models.length).toBe(2);
     const shown = await holdfast(['model', 'compare', 'bold', '--url', server.url], { HOLDFAST_API_KEY: key });
     expect(shown.stdout).toMatch(/averagePrecision .*against the champion/);
     const absent = await holdfast(['model', 'compare', 'nobody', '--url', server.url], { HOLDFAST_API_KEY: key });

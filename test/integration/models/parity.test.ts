@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournalReader } from '../../../src/adapters/sqlite/reader.ts';
-import { openParity, type OpenParity } from '../../../src/adapters/sqlite/parityLog.ts';
+import { openParity } from '../../../src/adapters/sqlite/parityLog.ts';
 import { startSystem, type System } from '../../../src/cli/up/system.ts';
 import type { Decision } from '../../../src/domain/decision.ts';
+import type { OpenParity } from '../../../src/pipeline/parityJob.ts';
 import { checkParity, type ParityLog, type ParityOptions } from '../../../src/pipeline/parity.ts';
 import type { JournalEntry } from '../../../src/pipeline/sink.ts';
 import { createPaymentStream } from '../../../src/simulator/stream.ts';
@@ -26,10 +27,12 @@ const simulation = {
   attacksPerDay: 20,
   startMs,
 } as const;
-const paymentsMax = 1_200;
+const paymentsMax = 800;
 const concurrent = 40;
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-parity-'));
-const bundle = await defaultBundle();
+const plain = await defaultBundle();
+/** So few events are kept one by one that busy entities have windows that are not exact. */
+const bundle = { ...plain, features: { ...(plain.features as object), ringEventsMax: 16 } };
 let reader: ReturnType<typeof openJournalReader>;
 let open: OpenParity;
 
@@ -68,7 +71,7 @@ beforeAll(async () => {
     });
     if (payments.length === paymentsMax) break;
   }
-  for (const part of [payments.slice(0, 500), payments.slice(500)]) {
+  for (const part of [payments.slice(0, 350), payments.slice(350)]) {
     const system = await start();
     try {
       await feed(system, part);
@@ -80,8 +83,8 @@ beforeAll(async () => {
   open = openParity(directory);
 }, 120_000);
 afterAll(() => {
-  reader?.close();
-  open?.close();
+  reader.close();
+  open.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -114,6 +117,10 @@ describe('the parity check', () => {
     const report = await checkParity(options());
     expect(report).toMatchObject({ sampled: 400, compared: 400, mismatches: 0, shown: [], notComparable: {} });
     expect(report.values).toBe(400 * openFeatures());
+    const inexact = reader
+      .entries(1, 10_000)
+      .filter((entry) => entry.kind === 'decision' && entry.record.bounds.some((bound) => bound > 0));
+    expect(inexact.length).toBeGreaterThan(20);
     const everything = await checkParity(options({ sample: 10_000 }));
     expect(everything).toMatchObject({ sampled: paymentsMax, compared: paymentsMax, mismatches: 0, withinBounds: 0 });
   });
@@ -129,7 +136,7 @@ describe('the parity check', () => {
     let wrong: string | undefined;
     const log = changed((entry) => {
       if (entry.kind !== 'decision') return entry;
-      if (wrong === undefined && entry.seq > 600) wrong = entry.record.paymentId;
+      if (wrong === undefined && entry.seq > 400) wrong = entry.record.paymentId;
       if (entry.record.paymentId !== wrong) return entry;
       const { tenantId, paymentId, occurredAtMs, decision, payment, releaseId, bounds } = entry.record;
       const features = Float64Array.from(entry.record.features);

@@ -32,7 +32,7 @@ function scorer(options: Partial<ShadowOptions> = {}) {
   return createShadowScorer({
     challengersOf: () => Promise.resolve(challengers),
     share: 1,
-    nowMs: () => 0,
+    spentMs: () => 0,
     onFailure: () => {},
     ...options,
   });
@@ -87,7 +87,8 @@ describe('scoring in shadow', () => {
 
   it('counts a challenger that throws as failed, while the others are scored and the block goes on', async () => {
     const [first, second] = challengers;
-    if (first?.model == null || second === undefined) throw new Error('there are two challengers');
+    if (first === undefined || first.model === null || second === undefined)
+      throw new Error('there are two challengers');
     const broken = {
       ...first,
       model: {
@@ -110,7 +111,7 @@ describe('scoring in shadow', () => {
 
   it('leaves out what a slow challenger cannot do in the time of a block, and counts it', async () => {
     let clockMs = 0;
-    const shadow = scorer({ nowMs: () => (clockMs += shadowMsPerBlockMax / 2) });
+    const shadow = scorer({ spentMs: () => (clockMs += shadowMsPerBlockMax / 2) });
     const scores = await shadow.score(rows);
     expect(scores.length).toBeLessThan(rows.length * 2);
     expect(scores.length / 2 + shadow.stats().dropped).toBe(rows.length);
