@@ -5,7 +5,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ModelHealth, Stability } from '../models/monitoring/health.ts';
 import type { ModelsService } from '../pipeline/models.ts';
-import { type ParityReason, parityReasons } from '../pipeline/parity.ts';
+import { type ParityReason, parityReasons } from '../pipeline/parityTypes.ts';
 
 const tenantId = 'default';
 /** Over which time, and how often. */

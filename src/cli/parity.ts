@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { loadEnvironment } from '../config/env.ts';
 import { exitCodes, failed, wrongUsage } from '../config/exit.ts';
 import { openParity } from '../adapters/sqlite/parityLog.ts';
-import { checkParity, parityBounds, type ParityReport } from '../pipeline/parity.ts';
+import { checkParity } from '../pipeline/parity.ts';
+import { parityBounds, type ParityReport } from '../pipeline/parityTypes.ts';
 import { liveParity, type OpenParity } from '../pipeline/parityJob.ts';
 import { wholeNumber } from './options.ts';
 

@@ -1,11 +1,6 @@
 /** The parity check as it runs beside a live system: a small sample now and then, and what came of all of them. */
-import {
-  checkParity,
-  type ParityMismatch,
-  type ParityOptions,
-  type ParityReason,
-  type ParityReport,
-} from './parity.ts';
+import { checkParity } from './parity.ts';
+import type { ParityMismatch, ParityOptions, ParityReason, ParityReport } from './parityTypes.ts';
 
 /** What the checks of this process came to. */
 export interface ParityState {

@@ -1,6 +1,6 @@
 /** The journal as the parity check reads it: its stamps say in which order the velocity state saw what it holds. */
 import { compileFeatures } from '../../features/program.ts';
-import type { ParityLog } from '../../pipeline/parity.ts';
+import type { ParityLog } from '../../pipeline/parityTypes.ts';
 import type { OpenParity } from '../../pipeline/parityJob.ts';
 import type { JournalEntry } from '../../pipeline/sink.ts';
 import { ReleaseStore } from '../../releases/store.ts';

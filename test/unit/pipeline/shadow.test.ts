@@ -9,8 +9,8 @@ import {
   shadowMsPerBlockMax,
   type ShadowOptions,
   shadowRowsPerBlockMax,
-  withShadow,
 } from '../../../src/pipeline/shadow.ts';
+import { withShadow } from '../../../src/pipeline/shadowStore.ts';
 import { compileChallengers, compileRelease } from '../../../src/releases/compile.ts';
 import { challenged, promoted } from '../../../src/releases/promotion.ts';
 import { decidedPayments } from '../../helpers/decided.ts';
