@@ -3,6 +3,7 @@ import { kernelBlockRows } from '../bounds.ts';
 import type { InputTransform } from '../types.ts';
 import type { Activation, DenseLayer } from '../affine.ts';
 import type { Network } from '../network.ts';
+import { planSegments, type SegmentRange } from './segments.ts';
 
 /** Rows computed together by the wide path; what remains of a block goes one by one. */
 export const tileRows = 4;
@@ -14,12 +15,17 @@ export interface KernelInput {
   readonly missing: number;
 }
 
+export interface SegmentLayout extends SegmentRange {
+  /** Weights are [input][unit] float32 of the segment alone, so that one vector holds the same input's weights of four units. */
+  readonly weights: number;
+}
+
 export interface LayerLayout {
   readonly inputs: number;
   readonly units: number;
   readonly activation: Activation;
-  /** Byte addresses. Weights are [input][unit] float32, so that one vector holds the same input's weights of four units. */
-  readonly weights: number;
+  /** Byte addresses from here on. */
+  readonly segments: readonly SegmentLayout[];
   readonly bias: number;
   /** Activations of `tileRows` rows, [row][unit]. */
   readonly output: number;
@@ -69,13 +75,13 @@ export function planKernel(network: Network, inputSpecs: readonly KernelInput[])
     mean: take(rowBytes64),
     scale: take(rowBytes64),
     shift: take(rowBytes64),
-    layers: network.layers.map(({ inputs, units, activation }: DenseLayer) => ({
-      inputs: padded(inputs),
-      units: padded(units),
-      activation,
-      weights: take(padded(inputs) * padded(units) * 4),
-      bias: take(padded(units) * 4),
-      output: take(tileRows * padded(units) * 4),
+    layers: network.layers.map((layer: DenseLayer) => ({
+      inputs: padded(layer.inputs),
+      units: padded(layer.units),
+      activation: layer.activation,
+      segments: planSegments(layer).map((range) => ({ ...range, weights: take(range.inputs * range.units * 4) })),
+      bias: take(padded(layer.units) * 4),
+      output: take(tileRows * padded(layer.units) * 4),
     })),
     logits: take(kernelBlockRows * 8),
     probabilities: take(kernelBlockRows * 8),
@@ -100,9 +106,17 @@ export function fillMemory(memory: ArrayBuffer, layout: KernelLayout, network: N
     const at = layout.layers[index];
     if (at === undefined) throw new Error('the layout is of another network');
     new Float32Array(memory, at.bias, layer.units).set(layer.bias);
-    for (let input = 0; input < layer.inputs; input++) {
-      const row = layer.kernel.subarray(input * layer.units, (input + 1) * layer.units);
-      new Float32Array(memory, at.weights + input * at.units * 4, layer.units).set(row);
-    }
+    for (const segment of at.segments) fillSegment(memory, segment, layer);
   });
+}
+
+function fillSegment(memory: ArrayBuffer, segment: SegmentLayout, layer: DenseLayer): void {
+  const { firstInput, firstUnit, units } = segment;
+  const lastUnit = Math.min(layer.units, firstUnit + units);
+  const inputs = Math.min(layer.inputs - firstInput, segment.inputs);
+  for (let input = 0; input < inputs; input++) {
+    const row = (firstInput + input) * layer.units;
+    const weights = layer.kernel.subarray(row + firstUnit, row + lastUnit);
+    new Float32Array(memory, segment.weights + input * units * 4, weights.length).set(weights);
+  }
 }
