@@ -96,9 +96,13 @@ function emitTile(f: FunctionBody, { layer, segment, tile, source, activationInd
   const firstUnit = segment.firstUnit * 4;
 
   for (let vector = 0; vector < vectors; vector++) {
-    f.get(base).access('v128Load', layer.bias + firstUnit + vector * 16);
-    for (let row = 0; row < rows - 1; row++) f.tee(sum(row, vector));
-    f.set(sum(rows - 1, vector));
+    const at = firstUnit + vector * 16;
+    for (let row = 0; row < rows; row++) {
+      if (layer.starts === undefined && row > 0) f.get(sum(0, vector));
+      else if (layer.starts === undefined) f.get(base).access('v128Load', layer.bias + at);
+      else f.get(base).access('v128Load', layer.starts + row * layer.units * 4 + at);
+      f.set(sum(row, vector));
+    }
   }
   f.get(base).set(weightPointer);
   if (source.moving) f.get(0);
