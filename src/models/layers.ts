@@ -84,7 +84,7 @@ function predictor(backendName: string, model: LayersModel, inputs: readonly Car
       const only = tensors.length === 1 ? tensors[0] : undefined;
       const output = model.predict(only ?? tensors, { batchSize: blockRows });
       if (Array.isArray(output)) throw new Error('a model with one output answered several');
-      return Float32Array.from((output as tf.Tensor).dataSync());
+      return Float32Array.from(output.dataSync());
     });
   }
 

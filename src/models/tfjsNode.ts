@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import util from 'node:util';
-import { env, findBackend, getBackend, setBackend } from '@tensorflow/tfjs-core';
+import { engine, env, getBackend, setBackend } from '@tensorflow/tfjs-core';
 import { ModelError } from './errors.ts';
 
 const packageName = '@tensorflow/tfjs-node';
@@ -49,7 +49,7 @@ export async function startTfjsNode(directory?: string): Promise<void> {
       'The tfjs-node backend is not installed; npm run setup:tfjs-node installs it.',
     );
   try {
-    if (findBackend(backendName) === null) await addBackend(path);
+    if (!(backendName in engine().registryFactory)) await addBackend(path);
     if (!(await setBackend(backendName))) throw new Error('TF.js refuses the backend');
   } catch (error) {
     throw new ModelError(

@@ -59,7 +59,7 @@ export function buildCategorical(shape: CategoricalShape): LayersModel {
   const codes = shape.categories.map(() => input({ shape: [1] }));
   const embedded = shape.categories.map(({ texts, width }, i) => {
     const vectors = layers.embedding({ inputDim: texts + 2, outputDim: width }).apply(codes[i] as SymbolicTensor);
-    return layers.flatten().apply(vectors as SymbolicTensor) as SymbolicTensor;
+    return layers.flatten().apply(vectors) as SymbolicTensor;
   });
   stream = layers.concatenate().apply([stream, ...embedded]) as SymbolicTensor;
   for (const units of shape.hidden) {

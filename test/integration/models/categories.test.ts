@@ -146,12 +146,12 @@ const fixed: CategoricalShape = {
   seed: 5,
 };
 
-test.each<[Backend, boolean]>([
+test.for<[Backend, boolean]>([
   ['wasm', true],
   ['tfjs-node', native],
 ])(
   '%s gives what the kernel gives within 1e-5, logits, background and reasons too',
-  async (backend, there, { skip }) => {
+  async ([backend, there], { skip }) => {
     skip(!there, 'tfjs-node is not installed: npm run setup:tfjs-node');
     const inputs = cardInputs(fixed);
     const layout = layoutFor(inputs);
