@@ -8,6 +8,7 @@ import { createApi } from '../../src/api/app.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../src/api/keys.ts';
 import type { System } from '../../src/cli/up/system.ts';
 import { startSystem } from '../../src/cli/up/system.ts';
+import type { ReleaseBundle } from '../../src/releases/bundle.ts';
 import { readReleaseDirectory } from '../../src/releases/store.ts';
 import { repository } from './cli.ts';
 
@@ -18,10 +19,16 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** @param key the only API key */
-export async function startApi(key: string): Promise<ApiServer> {
+/**
+ * @param key the only API key
+ * @param change what the release is instead of the default one
+ */
+export async function startApi(
+  key: string,
+  change: (bundle: ReleaseBundle) => ReleaseBundle = (bundle) => bundle,
+): Promise<ApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
-  const bundle = await readReleaseDirectory(join(repository, 'config/default'));
+  const bundle = change(await readReleaseDirectory(join(repository, 'config/default')));
   const logger = pino({ level: 'silent' });
   const system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
   const api = await createApi({
