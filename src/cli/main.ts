@@ -42,6 +42,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./train.ts')).trainCommand(),
   },
   {
+    name: 'model',
+    about: 'import models that others have made',
+    load: async () => (await import('./model.ts')).modelCommand(),
+  },
+  {
     name: 'release',
     about: 'build, show and compare releases',
     load: async () => (await import('./release.ts')).releaseCommand(),

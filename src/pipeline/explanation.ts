@@ -3,7 +3,7 @@ import type { Decision } from '../domain/decision.ts';
 import { codeMissing, codeOther } from '../features/frame.ts';
 import { isCategory } from '../models/inputs.ts';
 import { type Attribution, shapley } from '../models/shapley.ts';
-import type { Backend, BoundModel } from '../models/types.ts';
+import type { BoundModel } from '../models/types.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
 import { type Counterfactuals, counterfactualsOf } from './counterfactuals.ts';
 import { recordedRow } from './decisionView.ts';
@@ -29,7 +29,7 @@ export interface InputContribution {
 export interface ModelExplanation {
   readonly id: string;
   readonly version: string;
-  readonly backend: Backend;
+  readonly backend: BoundModel['backend'];
   readonly method: Attribution['method'];
   /** Mean logit of the background; base + all contributions = logit. */
   readonly base: number;
