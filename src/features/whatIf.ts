@@ -86,6 +86,16 @@ function deviationAfter(deviation: number, moments: Moments, change: AmountChang
 const sameWindow = (a: ExpandedFeature, b: ExpandedFeature): boolean =>
   a.entity === b.entity && a.filter === b.filter && a.windowMs === b.windowMs && a.delayMs === b.delayMs;
 
+/** What does not look at amounts: only a filter over the amount can change it. All else is taken to depend on it. */
+const amountFree: ReadonlySet<string> = new Set([
+  'sinceLast',
+  'sinceFirst',
+  'isFirst',
+  'distinct',
+  'fraudRate',
+  'frauds',
+]);
+
 class Definitions implements WhatIf {
   readonly #features: readonly ExpandedFeature[];
   readonly #program: FeatureProgram;
@@ -192,15 +202,8 @@ class Definitions implements WhatIf {
         return extremeAfter(1, value, moments?.count === 1, change);
       case 'min':
         return extremeAfter(-1, value, moments?.count === 1, change);
-      case 'sinceLast':
-      case 'sinceFirst':
-      case 'isFirst':
-        return value;
-      case 'distinct':
-      case 'fraudRate':
-        return was === is ? value : undefined;
       default:
-        return undefined;
+        return was === is && amountFree.has(feature.aggregate) ? value : undefined;
     }
   }
 
