@@ -83,6 +83,14 @@ function deviationAfter(deviation: number, moments: Moments, change: AmountChang
   return variance > 1e-12 * square ? Math.sqrt(variance) : 0;
 }
 
+/** Where the features of a window are that tell of its moments; −1 where there is none. */
+interface WindowPlaces {
+  readonly count: number;
+  readonly mean: number;
+  readonly sum: number;
+}
+const noWindow: WindowPlaces = { count: -1, mean: -1, sum: -1 };
+
 const sameWindow = (a: ExpandedFeature, b: ExpandedFeature): boolean =>
   a.entity === b.entity && a.filter === b.filter && a.windowMs === b.windowMs && a.delayMs === b.delayMs;
 
@@ -100,6 +108,7 @@ class Definitions implements WhatIf {
   readonly #features: readonly ExpandedFeature[];
   readonly #program: FeatureProgram;
   readonly #filters: ReadonlyMap<string, PaymentPredicate>;
+  readonly #windows: readonly WindowPlaces[];
 
   constructor(
     features: readonly ExpandedFeature[],
@@ -109,16 +118,21 @@ class Definitions implements WhatIf {
     this.#features = features;
     this.#filters = filters;
     this.#program = program;
+    this.#windows = features.map((of) => {
+      const place = (aggregate: ExpandedFeature['aggregate']): number =>
+        features.findIndex((f) => f.aggregate === aggregate && sameWindow(f, of));
+      return { count: place('count'), mean: place('mean'), sum: place('sum') };
+    });
   }
 
   withAmount(payment: Payment, recorded: Float64Array, amountMinor: number): ChangedFeatures {
     const changed = withAmountOf(payment, amountMinor);
-    return this.#change(changed, recorded, (feature, value) => {
+    return this.#change(changed, recorded, (feature, value, at) => {
       if (feature.delayMs > 0 || !this.#hasEntity(feature, payment)) return value;
       const filter = feature.filter === undefined ? undefined : this.#filters.get(feature.filter);
       const was = filter?.(payment) ?? true;
       const is = filter?.(changed) ?? true;
-      return this.#amountChanged(feature, value, recorded, { from: payment.amountMinor, to: amountMinor, was, is });
+      return this.#amountChanged(at, value, recorded, { from: payment.amountMinor, to: amountMinor, was, is });
     });
   }
 
@@ -169,10 +183,9 @@ class Definitions implements WhatIf {
   }
 
   /** Payments and their mean amount in the feature's own window, as far as other features tell. */
-  #moments(of: ExpandedFeature, recorded: Float64Array): Moments | undefined {
-    const value = (aggregate: ExpandedFeature['aggregate']): number | undefined =>
-      recorded[this.#features.findIndex((f) => f.aggregate === aggregate && sameWindow(f, of))];
-    const [count, mean, sum] = [value('count'), value('mean'), value('sum')];
+  #moments(feature: number, recorded: Float64Array): Moments | undefined {
+    const { count: countAt, mean: meanAt, sum: sumAt } = this.#windows[feature] ?? noWindow;
+    const [count, mean, sum] = [recorded[countAt], recorded[meanAt], recorded[sumAt]];
     if (count !== undefined && mean !== undefined) return { count, mean };
     if (count !== undefined && sum !== undefined) return { count, mean: count === 0 ? 0 : sum / count };
     if (sum !== undefined && mean !== undefined && mean > 0) return { count: Math.round(sum / mean), mean };
@@ -180,16 +193,12 @@ class Definitions implements WhatIf {
   }
 
   /** Undefined where it cannot be told. */
-  #amountChanged(
-    feature: ExpandedFeature,
-    value: number,
-    recorded: Float64Array,
-    change: AmountChange,
-  ): number | undefined {
+  #amountChanged(at: number, value: number, recorded: Float64Array, change: AmountChange): number | undefined {
     const { was, is } = change;
     if (!was && !is) return value;
-    const moments = this.#moments(feature, recorded);
-    switch (feature.aggregate) {
+    const moments = this.#moments(at, recorded);
+    const aggregate = this.#features[at]?.aggregate ?? '';
+    switch (aggregate) {
       case 'count':
         return value - Number(was) + Number(is);
       case 'sum':
@@ -203,20 +212,20 @@ class Definitions implements WhatIf {
       case 'min':
         return extremeAfter(-1, value, moments?.count === 1, change);
       default:
-        return was === is && amountFree.has(feature.aggregate) ? value : undefined;
+        return was === is && amountFree.has(aggregate) ? value : undefined;
     }
   }
 
   #change(
     payment: Payment,
     recorded: Float64Array,
-    next: (feature: ExpandedFeature, value: number) => number | undefined,
+    next: (feature: ExpandedFeature, value: number, at: number) => number | undefined,
   ): ChangedFeatures {
     const { names, derived } = this.#program;
     const values = Float64Array.from(recorded);
     const held = new Set<string>();
     this.#features.forEach((feature, i) => {
-      const value = next(feature, recorded[i] ?? Number.NaN);
+      const value = next(feature, recorded[i] ?? Number.NaN, i);
       if (value === undefined) held.add(feature.name);
       else values[i] = value;
     });
@@ -229,14 +238,20 @@ class Definitions implements WhatIf {
   }
 }
 
-/** @param definitions those of the program; @throws where they are not sound, which compiling them has seen to */
+const compiled = new WeakMap<FeatureProgram, WhatIf>();
+
+/** Compiled once a program. @param definitions those of the program; @throws where they are not sound, which compiling them has seen to */
 export function compileWhatIf(definitions: unknown, program: FeatureProgram): WhatIf {
+  const known = compiled.get(program);
+  if (known !== undefined) return known;
   const lint = lintFeatures(definitions);
   if (!lint.ok) throw new Error('the feature definitions do not pass their lint');
   const filters = Object.entries(lint.definitions.filters ?? {});
-  return new Definitions(
+  const whatIf = new Definitions(
     expandFeatures(lint.definitions).features,
     new Map(filters.map(([name, filter]) => [name, compileFilter(filter)])),
     program,
   );
+  compiled.set(program, whatIf);
+  return whatIf;
 }

@@ -31,21 +31,30 @@ export type Trees = Readonly<Record<Column, Float32Array>> & {
 
 const className = 'TreeEnsemble';
 
-export function isTreeTopology(topology: unknown): topology is TreeTopology {
-  return (
-    typeof topology === 'object' && topology !== null && 'class_name' in topology && topology.class_name === className
-  );
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+export function isTreeTopology(topology: unknown): boolean {
+  return isRecord(topology) && topology['class_name'] === className;
 }
 
-interface TreeTopology {
-  readonly class_name: typeof className;
-  readonly config: {
-    readonly transform: Trees['transform'];
-    readonly base: number;
-    /** Positions of inputs whose missing facts go down the trees as missing, instead of as the card's value. */
-    readonly keepMissing: readonly number[];
-  };
+interface TreeConfig {
+  readonly transform: Trees['transform'];
+  readonly base: number;
+  /** Positions of inputs whose missing facts go down the trees as missing, instead of as the card's value. */
+  readonly keepMissing: readonly number[];
 }
+
+function readConfig(topology: unknown): TreeConfig {
+  const config = isRecord(topology) && isRecord(topology['config']) ? topology['config'] : {};
+  const { transform, base, keepMissing } = config;
+  if (transform !== 'logistic' && transform !== 'none') throw faulty('they do not say what their sum means');
+  if (typeof base !== 'number' || !Number.isFinite(base)) throw faulty('their sum begins at no number');
+  if (!Array.isArray(keepMissing)) throw faulty('they do not say which facts may be missing');
+  return { transform, base, keepMissing: keepMissing.filter((input) => typeof input === 'number') };
+}
+
+const faulty = (what: string) => new ModelError('model_weights', `The trees are damaged: ${what}.`);
 
 /** The trees in the form of an artefact: columns as weights. */
 export function treeArtefact(
@@ -54,9 +63,9 @@ export function treeArtefact(
 ): Pick<ModelArtefact, 'modelTopology' | 'weightSpecs' | 'weightData'> {
   const { transform, base, roots } = trees;
   const all = [roots, ...columns.map((column) => trees[column])];
-  const topology: TreeTopology = { class_name: className, config: { transform, base, keepMissing } };
+  const config: TreeConfig = { transform, base, keepMissing };
   return {
-    modelTopology: topology,
+    modelTopology: { class_name: className, config },
     weightSpecs: ['roots', ...columns].map((name, i) => ({
       name: `trees/${name}`,
       shape: [all[i]?.length ?? 0],
@@ -67,8 +76,6 @@ export function treeArtefact(
     ).toString('base64'),
   };
 }
-
-const faulty = (what: string) => new ModelError('model_weights', `The trees are damaged: ${what}.`);
 
 function checkNodes(trees: Trees, inputs: number): void {
   const { mode, feature, whenTrue, whenFalse, roots } = trees;
@@ -96,17 +103,13 @@ export function readTrees(
   artefact: ModelArtefact,
   inputs: number,
 ): { readonly trees: Trees; readonly keep: Uint8Array } {
-  const { modelTopology: topology } = artefact;
-  if (!isTreeTopology(topology)) throw new Error('the artefact has no trees');
+  const { transform, base, keepMissing } = readConfig(artefact.modelTopology);
   const weights = decodeWeights(artefact);
   const column = (name: string): Float32Array => {
     const found = weights.get(`trees/${name}`);
     if (found === undefined) throw faulty(`they have no ${name}`);
     return found.values;
   };
-  const { transform, base, keepMissing } = topology.config;
-  if ((transform !== 'logistic' && transform !== 'none') || !Number.isFinite(base))
-    throw faulty('they say not what a sum means');
   const trees: Trees = {
     transform,
     base,

@@ -95,7 +95,7 @@ class Search {
   }
 
   /** The limit below which every amount that was tried is allowed. */
-  amount(): Counterfactual | undefined {
+  *amount(): Generator<undefined, Counterfactual | undefined> {
     const { amountMinor, currency } = this.#payment;
     if (amountMinor < 2) return undefined;
     let low = 0;
@@ -104,6 +104,7 @@ class Search {
       const first = refinement === 0;
       const amounts = first ? amountsBetween(1, high - 1, 'factor') : amountsBetween(low + 1, high - 1, 'even');
       const outcomes = this.#amounts(amounts);
+      yield undefined;
       const held = outcomes.findIndex(({ action }) => action === 'hold');
       if (held === 0 && first) return undefined;
       if (held < 0) low = amounts[amounts.length - 1] ?? low;
@@ -120,7 +121,8 @@ class Search {
     return this.#found(change, `below ${amountText(limit, currency)}`, outcome, held);
   }
 
-  known(): Counterfactual[] {
+  *known(): Generator<undefined, Counterfactual[]> {
+    yield undefined;
     return this.#whatIf.firstPairs(this.#recorded).flatMap((pair) => {
       const changed = this.#whatIf.withKnownPair(this.#payment, this.#recorded, pair);
       const outcome = this.#score(changed);
@@ -132,11 +134,12 @@ class Search {
     });
   }
 
-  counts(): Counterfactual[] {
+  *counts(): Generator<undefined, Counterfactual[]> {
     const found: Counterfactual[] = [];
     const facts = this.#whatIf.counts(this.#recorded).filter((fact) => this.#read.has(fact));
     for (const fact of facts.slice(0, countsMax)) {
       const one = this.#fewer(fact);
+      yield undefined;
       if (one !== undefined) found.push(one);
     }
     return found;
@@ -198,25 +201,31 @@ class Search {
   }
 }
 
-/** @param rescorer of the decision's release, told of the stages that the decision was without */
-export function counterfactualsOf(
+/**
+ * Pauses (yields) after each few dozen variants.
+ * @param rescorer of the decision's release, told of the stages that the decision was without
+ */
+export function* counterfactualsOf(
   release: CompiledRelease,
   payment: Payment,
   recorded: Float64Array,
   rescorer: Rescorer,
-): Counterfactuals {
+): Generator<undefined, Counterfactuals> {
   const search = new Search(release, payment, recorded, rescorer);
-  const counted = <T>(run: () => T): readonly [T, number] => {
-    const before = rescorer.scored;
-    return [run(), rescorer.scored - before];
-  };
-  const [amount, amounts] = counted(() => search.amount());
-  const [known, knownTried] = counted(() => search.known());
-  const [counts, countsTried] = counted(() => search.counts());
+  const start = rescorer.scored;
+  const amount = yield* search.amount();
+  const afterAmounts = rescorer.scored;
+  const known = yield* search.known();
+  const afterKnown = rescorer.scored;
+  const counts = yield* search.counts();
   const found = [...(amount === undefined ? [] : [amount]), ...known, ...counts].slice(0, foundMax);
   return {
     found,
     text: found.length === 0 ? '' : `would be allowed ${found.map(({ text }) => text).join(', or ')}`,
-    checked: { amounts, known: knownTried, counts: countsTried },
+    checked: {
+      amounts: afterAmounts - start,
+      known: afterKnown - afterAmounts,
+      counts: rescorer.scored - afterKnown,
+    },
   };
 }

@@ -108,7 +108,7 @@ export function* explainDecision(
     action: decision.action,
     reproduced: again?.action === decision.action && sameProbability,
     counterfactuals:
-      decision.action === 'hold' ? counterfactualsOf(release, payment, features, rescorer) : nothingSearched,
+      decision.action === 'hold' ? yield* counterfactualsOf(release, payment, features, rescorer) : nothingSearched,
     model:
       model === null || decision.model === null
         ? null

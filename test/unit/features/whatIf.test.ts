@@ -106,9 +106,9 @@ test('for another amount: what the online code computes of the same history with
         expect(wrong).toEqual([]);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
-  expect(told).toBeGreaterThan(1000);
+  expect(told).toBeGreaterThan(500);
 });
 
 test('the same amount changes nothing', () => {
