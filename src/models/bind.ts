@@ -31,23 +31,26 @@ function checkEmbeddings({ layers, inputs: names }: Topology, inputs: readonly C
   });
 }
 
-interface Sound {
+interface Identified {
   readonly identity: ModelIdentity;
   readonly inputs: readonly CardInput[];
-  readonly outcome: NetworkOutcome;
 }
 
-function identify(artefact: ModelArtefact): ModelIdentity {
+/** The inputs first: only sound ones can be hashed. @throws ModelError */
+function identify(artefact: ModelArtefact): Identified {
   const { card } = artefact;
   if (typeof card.id !== 'string' || card.id === '') throw new ModelError('model_inputs', 'The model card has no id.');
-  return { id: card.id, version: modelVersion(artefact) };
+  const inputs = checkInputs(card);
+  return { identity: { id: card.id, version: modelVersion(artefact) }, inputs };
+}
+
+interface Sound extends Identified {
+  readonly outcome: NetworkOutcome;
 }
 
 /** @throws ModelError */
 function check(artefact: ModelArtefact): Sound {
-  const { card } = artefact;
-  const identity = identify(artefact);
-  const inputs = checkInputs(card);
+  const { identity, inputs } = identify(artefact);
   const numeric = numericInputs(inputs).length;
   if (numeric === 0) throw new ModelError('model_inputs', 'The model card lists no numeric input; one is needed.');
   backgroundOf(artefact, inputs);
@@ -96,8 +99,10 @@ async function bindFastest(
  */
 export const bindModel: BindModel = async (artefact, layout, options: BindOptions = {}) => {
   const { backend = 'auto', tfjsNodeDirectory } = options;
-  if (isTreeTopology(artefact.modelTopology))
-    return bindTrees(identify(artefact), checkInputs(artefact.card), artefact, layout);
+  if (isTreeTopology(artefact.modelTopology)) {
+    const { identity, inputs } = identify(artefact);
+    return bindTrees(identity, inputs, artefact, layout);
+  }
   const sound = check(artefact);
   const { identity, inputs, outcome } = sound;
   if (backend === 'fastest') return bindFastest(sound, artefact, layout, tfjsNodeDirectory);
