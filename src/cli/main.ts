@@ -42,14 +42,14 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./train.ts')).trainCommand(),
   },
   {
-    name: 'model',
-    about: 'import models that others have made',
-    load: async () => (await import('./model.ts')).modelCommand(),
-  },
-  {
     name: 'release',
     about: 'build, show and compare releases',
     load: async () => (await import('./release.ts')).releaseCommand(),
+  },
+  {
+    name: 'model',
+    about: 'list, show, compare and promote models',
+    load: async () => (await import('./model.ts')).modelCommand(),
   },
   {
     name: 'rules',
