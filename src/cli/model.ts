@@ -1,4 +1,4 @@
-/** `holdfast model add|list|show|challenge|withdraw|promote|compare`: the registry, and which models a release points to. */
+/** `holdfast model import|add|list|show|challenge|withdraw|promote|compare`: the registry, and which models a release points to. */
 import { Command } from 'commander';
 import { loadEnvironment } from '../config/env.ts';
 import { wrongUsage } from '../config/exit.ts';
@@ -9,6 +9,7 @@ import { ModelStore } from '../releases/models.ts';
 import { challenged, promoted, withdrawn } from '../releases/promotion.ts';
 import { ReleaseStore } from '../releases/store.ts';
 import { compareCommand } from './model/compare.ts';
+import { importCommand } from './model/import.ts';
 import { addDirectory, modelNamed } from './model/named.ts';
 import { releaseFailure, releaseNamed } from './releaseNamed.ts';
 import { defaultRelease } from './roles/run.ts';
@@ -160,7 +161,8 @@ function changeCommand(name: string, description: string, changed: Changed): Com
 
 export function modelCommand(): Command {
   return new Command('model')
-    .description('list, show, compare and promote models')
+    .description('import, list, show, compare and promote models')
+    .addCommand(importCommand())
     .addCommand(addCommand())
     .addCommand(listCommand())
     .addCommand(showCommand())

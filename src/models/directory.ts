@@ -2,6 +2,7 @@
  * A model's directory, TF.js's own format: model.json (topology and weights manifest), the weights' binary files, and beside
  * them card.json. The only part of this room that touches the disk.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { weightBytesMax } from './bounds.ts';
@@ -10,6 +11,7 @@ import type { ModelArtefact, ModelCard } from './types.ts';
 import { weightBytes } from './weights.ts';
 
 const weightsFile = 'weights.bin';
+const backgroundFile = 'background.json';
 
 interface ModelJson {
   readonly modelTopology?: unknown;
@@ -55,10 +57,9 @@ async function readWeights(directory: string, paths: readonly string[]): Promise
   return whole;
 }
 
-/** @throws ModelError (as a rejection) where a file is missing or not what it should be. */
-export async function readModelDirectory(directory: string): Promise<ModelArtefact> {
+/** Topology and weights alone. @throws ModelError (as a rejection) where a file is missing or not what it should be. */
+export async function readLayersModel(directory: string): Promise<Omit<ModelArtefact, 'card' | 'background'>> {
   const json = (await readJson(join(directory, 'model.json'))) as ModelJson | null;
-  const card = (await readJson(join(directory, 'card.json'))) as ModelCard | null;
   const manifest = json?.weightsManifest;
   if (json?.modelTopology === undefined || !Array.isArray(manifest)) {
     throw new ModelError(
@@ -66,8 +67,6 @@ export async function readModelDirectory(directory: string): Promise<ModelArtefa
       `${join(directory, 'model.json')} has no modelTopology and weightsManifest: it is not TF.js's layers format.`,
     );
   }
-  if (card === null || typeof card !== 'object')
-    throw new ModelError('model_unreadable', 'card.json is not an object.');
   const groups = manifest as NonNullable<ModelJson['weightsManifest']>;
   const weights = await readWeights(
     directory,
@@ -77,11 +76,37 @@ export async function readModelDirectory(directory: string): Promise<ModelArtefa
     modelTopology: json.modelTopology,
     weightSpecs: groups.flatMap((group) => group.weights).map(({ name, shape, dtype }) => ({ name, shape, dtype })),
     weightData: weights.toString('base64'),
-    card,
   };
 }
 
-/** Writes beside the goal and moves into place file by file, weights first, so that an interruption leaves no half-written file. */
+/** @throws ModelError (as a rejection) where a file is missing or not what it should be. */
+export async function readModelDirectory(directory: string): Promise<ModelArtefact> {
+  const network = await readLayersModel(directory);
+  const card = (await readJson(join(directory, 'card.json'))) as ModelCard | null;
+  if (card === null || typeof card !== 'object')
+    throw new ModelError('model_unreadable', 'card.json is not an object.');
+  return { ...network, card, ...(await readBackground(directory)) };
+}
+
+/** Its content is checked against the card's inputs when the model is bound. */
+async function readBackground(directory: string): Promise<Pick<ModelArtefact, 'background'>> {
+  const path = join(directory, backgroundFile);
+  if (!existsSync(path)) return {};
+  const background = await readJson(path);
+  if (!isTable(background))
+    throw new ModelError('model_unreadable', `${path} is not a list of rows, each a list of numbers, texts and nulls.`);
+  return { background };
+}
+
+function isTable(value: unknown): value is NonNullable<ModelArtefact['background']> {
+  const isCell = (cell: unknown) => cell === null || typeof cell === 'number' || typeof cell === 'string';
+  return Array.isArray(value) && value.every((row) => Array.isArray(row) && row.every(isCell));
+}
+
+/**
+ * Writes beside the goal and moves into place file by file, weights first, so that an interruption leaves no half-written file.
+ * A background of a model that was there before does not stay behind.
+ */
 export async function writeModelDirectory(directory: string, artefact: ModelArtefact): Promise<void> {
   const modelJson = {
     format: 'layers-model',
@@ -95,11 +120,15 @@ export async function writeModelDirectory(directory: string, artefact: ModelArte
     [weightsFile, weightBytes(artefact.weightData)],
     ['model.json', `${JSON.stringify(modelJson, null, 2)}\n`],
     ['card.json', `${JSON.stringify(artefact.card, null, 2)}\n`],
+    ...(artefact.background === undefined
+      ? []
+      : [[backgroundFile, `${JSON.stringify(artefact.background)}\n`] satisfies [string, string]]),
   ];
   const temporary = (name: string) => join(directory, `.${name}.writing`);
   try {
     for (const [name, content] of files) await writeFile(temporary(name), content);
     for (const [name] of files) await rename(temporary(name), join(directory, name));
+    if (artefact.background === undefined) await rm(join(directory, backgroundFile), { force: true });
   } finally {
     for (const [name] of files) await rm(temporary(name), { force: true });
   }

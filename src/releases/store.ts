@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Static } from 'typebox';
 import Value from 'typebox/value';
 import { readModelDirectory } from '../models/directory.ts';
+import type { BindOptions } from '../models/types.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
 import type { CompiledRelease } from './compile.ts';
@@ -47,9 +48,12 @@ export class ReleaseStore {
   readonly #compiled = new Map<string, Promise<CompiledRelease>>();
 
   readonly #models: ModelStore;
+  readonly #binding: BindOptions;
 
-  constructor(dataDirectory: string) {
+  /** @param binding how the models of its releases are bound */
+  constructor(dataDirectory: string, binding: BindOptions = {}) {
     this.#models = new ModelStore(dataDirectory);
+    this.#binding = binding;
     this.#directory = join(dataDirectory, 'releases');
     mkdirSync(this.#directory, { recursive: true });
   }
@@ -63,10 +67,10 @@ export class ReleaseStore {
 
   /** Compiles (and so checks) the bundle with its challengers, and keeps it and its models. The same bundle again is the same file. */
   async add(bundle: ReleaseBundle): Promise<CompiledRelease> {
-    const release = await compileRelease(bundle);
+    const release = await compileRelease(bundle, this.#binding);
     const path = this.#path(release.id);
     if (!existsSync(path)) {
-      await compileChallengers(bundle);
+      await compileChallengers(bundle, this.#binding);
       for (const model of [bundle.model, ...(bundle.challengers ?? [])]) if (model !== null) this.#models.add(model);
       const stored: StoredRelease = { id: release.id, featureNames: release.features.names, bundle };
       // Whole or not at all: a torn file would be a release that no decision of its can be explained by.
@@ -92,7 +96,7 @@ export class ReleaseStore {
   compiled(id: string): Promise<CompiledRelease> {
     const known = this.#compiled.get(id);
     if (known !== undefined) return known;
-    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle));
+    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle, this.#binding));
     compiled.catch(() => this.#compiled.delete(id));
     this.#remember(id, compiled);
     return compiled;

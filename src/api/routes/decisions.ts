@@ -146,6 +146,29 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
   );
 
   v1.get(
+    '/decisions/:paymentId/explanation',
+    {
+      config,
+      schema: {
+        tags: ['decisions'],
+        summary: "Shapley values of a decision's model inputs, and what would have let it through",
+        params: Type.Object({ paymentId: Type.String() }),
+        response: responses('DecisionExplanation', 'The explanation.', [
+          'decision_not_found',
+          'uri_too_long',
+          'decisions_unavailable',
+        ]),
+      },
+    },
+    async (request) => {
+      const explanation = await options.service.explain(callerOf(request).tenantId, request.params.paymentId);
+      if (explanation === undefined) throw new ProblemError('decision_not_found');
+      if (explanation === 'busy') throw new ProblemError('overloaded');
+      return explanation;
+    },
+  );
+
+  v1.get(
     '/decisions',
     {
       config,

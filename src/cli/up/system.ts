@@ -23,6 +23,7 @@ import { StreamConsumer } from '../../pipeline/stream.ts';
 import type { Environment } from '../../config/env.ts';
 import type { VelocityStore } from '../../pipeline/ports.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
+import type { BindOptions } from '../../models/types.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { type ModelGauges, startModelGauges } from '../modelGauges.ts';
@@ -45,6 +46,8 @@ export interface SystemOptions {
   readonly onDead?: (error: unknown) => void;
   /** When recorded features are compared with the journal; `liveParity.timing` unless told. */
   readonly parityTiming?: ParityTiming;
+  /** How the model is bound; as it is by default where unset. */
+  readonly binding?: BindOptions;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
@@ -85,9 +88,14 @@ function dependenciesOf(embedded: Embedded, analytics: AnalyticsChild, pipeline:
   ];
 }
 
-function startPool(release: CompiledRelease, threads: number, logger: Logger): ScoringPool | undefined {
+function startPool(
+  release: CompiledRelease,
+  threads: number,
+  models: BindOptions,
+  logger: Logger,
+): ScoringPool | undefined {
   if (threads === 0) return undefined;
-  const pool = createScoringPool(release, threads);
+  const pool = createScoringPool(release, threads, models);
   // In the background: until it is measured, every batch is scored inline.
   pool.calibrate(release).then(
     () => logger.info({ threads, rowsMin: pool.rowsMin }, 'scoring pool measured'),
@@ -119,8 +127,8 @@ function startAnalytics({ dataDirectory, engines, parityTiming }: SystemOptions)
 }
 
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { logger, dataDirectory } = options;
-  const releases = new ReleaseStore(dataDirectory);
+  const { logger, dataDirectory, binding = {} } = options;
+  const releases = new ReleaseStore(dataDirectory, binding);
   const release = await releases.add(options.bundle);
   warmUp(release, systemClock.nowMs());
   const embedded = await openEmbedded(dataDirectory);
@@ -129,7 +137,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { kafka, redis: redisSettings } = options.engines ?? {};
   const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
   const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
-  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
+  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), binding, logger);
   const pipeline = new Pipeline({
     release,
     store: embedded.decisions,

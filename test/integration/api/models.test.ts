@@ -84,7 +84,10 @@ async function post(path: string, body: unknown): Promise<number> {
 }
 
 beforeAll(async () => {
-  server = await startApi(key, { bundle, parityTiming: { firstMs: 100, intervalMs: 500, settledMs: 2_000 } });
+  server = await startApi(key, {
+    bundle: () => bundle,
+    parityTiming: { firstMs: 100, intervalMs: 500, settledMs: 2_000 },
+  });
   const made = [];
   for (const payment of createPaymentStream(simulation)) {
     made.push(payment);
