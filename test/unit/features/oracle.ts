@@ -72,17 +72,52 @@ export class Oracle {
         return (t - Math.min(t, ...others)) / 1000;
       case 'isFirst':
         return others.length === 0 ? 1 : 0;
+      case 'fraudRun':
+      case 'sinceFraudRun':
+      case 'sinceFraud':
+      case 'sinceGenuine':
+        return this.#labelRun(feature, own, t);
       default:
         return this.#windowed(feature, own, t);
     }
   }
 
+  #inside(feature: ExpandedFeature, own: readonly OracleEvent[], to: number, windowMs: number): OracleEvent[] {
+    const passes = feature.filter === undefined ? () => true : (this.#filters[feature.filter] as Filter);
+    return own.filter(
+      ({ payment }) => payment.occurredAtMs > to - windowMs && payment.occurredAtMs <= to && passes(payment),
+    );
+  }
+
+  #labelRun(feature: ExpandedFeature, own: readonly OracleEvent[], t: number): number {
+    const newestFirst = this.#inside(feature, own, t - feature.delayMs, feature.windowMs).sort(
+      (a, b) => b.payment.occurredAtMs - a.payment.occurredAtMs || b.arrival - a.arrival,
+    );
+    const genuine = newestFirst.findIndex((e) => !e.fraud);
+    const run = genuine < 0 ? newestFirst : newestFirst.slice(0, genuine);
+    if (feature.aggregate === 'fraudRun') return run.length;
+    const event = {
+      sinceFraudRun: run.at(-1),
+      sinceFraud: newestFirst.find((e) => e.fraud),
+      sinceGenuine: newestFirst.find((e) => !e.fraud),
+    }[feature.aggregate as 'sinceFraud'];
+    return event === undefined ? Number.NaN : (t - event.payment.occurredAtMs) / 1000;
+  }
+
+  /** What amounts are compared with; NaN where there is nothing to compare with. */
+  #usual(feature: ExpandedFeature, own: readonly OracleEvent[], to: number): number {
+    const { unusual } = feature;
+    if (unusual === undefined) return Number.NaN;
+    const reference = this.#inside(feature, own, to - unusual.referenceDelayMs, unusual.referenceMs);
+    const amounts = reference.map((e) => e.payment.amountMinor);
+    const sum = amounts.reduce((total, amount) => total + BigInt(amount), 0n);
+    const mean = Number(sum) / amounts.length;
+    return unusual.kind === 'timesMean' ? unusual.factor * mean : mean + unusual.factor * deviation(amounts, sum);
+  }
+
   #windowed(feature: ExpandedFeature, own: readonly OracleEvent[], t: number): number {
     const to = t - feature.delayMs;
-    const passes = feature.filter === undefined ? () => true : (this.#filters[feature.filter] as Filter);
-    const inside = own.filter(
-      ({ payment }) => payment.occurredAtMs > to - feature.windowMs && payment.occurredAtMs <= to && passes(payment),
-    );
+    const inside = this.#inside(feature, own, to, feature.windowMs);
     const amounts = inside.map((e) => e.payment.amountMinor);
     const sum = amounts.reduce((total, amount) => total + BigInt(amount), 0n);
     const n = inside.length;
@@ -97,6 +132,12 @@ export class Oracle {
         return n === 0 ? Number.NaN : Math.min(...amounts);
       case 'max':
         return n === 0 ? Number.NaN : Math.max(...amounts);
+      case 'frauds':
+        return inside.filter((e) => e.fraud).length;
+      case 'unusual': {
+        const limit = this.#usual(feature, own, to);
+        return Number.isNaN(limit) ? Number.NaN : amounts.filter((amount) => amount > limit).length;
+      }
       case 'fraudRate':
         return n === 0 ? 0 : inside.filter((e) => e.fraud).length / n;
       case 'stddev':
