@@ -7,7 +7,7 @@ import type { LabelledPayments } from '../../src/cli/history/labelled.ts';
 import { Payment } from '../../src/domain/payment.ts';
 import { compileFeatures } from '../../src/features/program.ts';
 
-export const delayDays = 7;
+const delayDays = 7;
 export const dayMs = 86_400_000;
 /** All features of the default release. */
 export const program = compileFeatures(

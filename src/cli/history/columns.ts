@@ -2,9 +2,9 @@
 import { failed } from '../../config/exit.ts';
 
 /** Most rows that are kept, whatever their width. */
-export const historyRowsMax = 20_000_000;
+const historyRowsMax = 20_000_000;
 /** Most bytes that their facts take. */
-export const historyBytesMax = 1024 * 1024 * 1024;
+const historyBytesMax = 1024 * 1024 * 1024;
 /** Rows of a chunk; a power of two. */
 const chunkShift = 16;
 const chunkRows = 1 << chunkShift;

@@ -60,7 +60,7 @@ export class CsvCells {
 export function parseQuoted(row: string, number: number): string[] {
   try {
     const [cells] = parse(row, { bom: true, relax_column_count: true });
-    return (cells as unknown as string[] | undefined) ?? [];
+    return (cells) ?? [];
   } catch (error) {
     throw failed(
       `Row ${number} of the CSV file cannot be read: ${error instanceof Error ? error.message : String(error)}.`,

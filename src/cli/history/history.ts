@@ -13,8 +13,8 @@ export interface CategoryColumn {
   readonly values: readonly string[];
   readonly codes: Uint16Array;
 }
-export const categoryValuesMax = 65_534;
-export const categoryCodeMax = 65_535;
+const categoryValuesMax = 65_534;
+const categoryCodeMax = 65_535;
 
 /** Rows in time order. */
 export interface History {

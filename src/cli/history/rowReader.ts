@@ -253,7 +253,7 @@ class MappedRows implements RowReader {
     const row: Record<string, string> = Object.fromEntries(
       this.#header.slice(0, cells.count).map((name, c) => [name, cells.cell(c)]),
     );
-    const outcome = mapRow(this.#mapping, row as CsvRow, number);
+    const outcome = mapRow(this.#mapping, row, number);
     if (!outcome.ok) return outcome.code;
     const json = JSON.stringify(outcome.row.payment);
     const payment = this.#decoder.decode(Buffer.from(json), Number.POSITIVE_INFINITY);
