@@ -59,8 +59,8 @@ export class CsvCells {
 /** The cells of one row that has quotes. @throws CommandError (exit code 1) where they are not put as CSV puts them */
 export function parseQuoted(row: string, number: number): string[] {
   try {
-    const [cells] = parse(row, { bom: true, relax_column_count: true });
-    return (cells) ?? [];
+    const [cells = []] = parse(row, { bom: true, relax_column_count: true });
+    return cells;
   } catch (error) {
     throw failed(
       `Row ${number} of the CSV file cannot be read: ${error instanceof Error ? error.message : String(error)}.`,

@@ -9,7 +9,7 @@ import { panDigitsMin } from '../../domain/luhn.ts';
 import { isPan } from '../../domain/pan.ts';
 import { type Channel, Payment } from '../../domain/payment.ts';
 import { parseTimestamp } from '../../domain/timestamp.ts';
-import { type CsvRow, mapRow } from '../replay/mapRow.ts';
+import { mapRow } from '../replay/mapRow.ts';
 import type { IdField, Mapping, TextField } from '../replay/mapping.ts';
 import type { CsvCells } from './csvRecords.ts';
 import { labels } from './labelled.ts';
