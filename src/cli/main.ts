@@ -62,6 +62,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./deadletter.ts')).deadletterCommand(),
   },
   {
+    name: 'recount',
+    about: 'count the payments of the decisions topic again, in a Redis that came back empty',
+    load: async () => (await import('./recount.ts')).recountCommand(),
+  },
+  {
     name: 'migrate',
     about: 'bring the analytics tables to the newest schema',
     load: async () => (await import('./migrate.ts')).migrateCommand(),

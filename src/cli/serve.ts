@@ -8,12 +8,11 @@ import type { Environment } from '../config/env.ts';
 import { productVersion } from '../config/version.ts';
 import { AnalyticsUnavailable } from '../pipeline/analyticsErrors.ts';
 import type { AnalyticsStore } from '../pipeline/ports.ts';
+import { serveWaits } from './roles/composeDecider.ts';
 import { decidingCommand, type Starting } from './roles/decidingRole.ts';
 import { openKeys } from './up/keys.ts';
 
 const consoleRoot = resolve(import.meta.dirname, '../../dashboards/console');
-/** Somebody waits for the answer: Redis and Kafka get the smaller part of the default deadline of 100 ms. */
-const waits = { redisMs: 25, spoolAfterMs: 40 };
 
 /** Without a server there are no lists and no numbers; decisions do not need it. */
 function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore {
@@ -48,4 +47,4 @@ async function start({ environment, decider, logger, opened }: Starting): Promis
   process.stdout.write(`serving ${address}\n`);
 }
 
-export const serveCommand = (): Command => decidingCommand({ role: 'serve', waits, start });
+export const serveCommand = (): Command => decidingCommand({ role: 'serve', waits: serveWaits, start });
