@@ -6,6 +6,7 @@ import { failed } from '../../config/exit.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { createFeatureMatrix, type FeatureMatrix } from '../../features/frame.ts';
 import type { VelocityMemory } from '../../features/types.ts';
+import { detachedPayment } from './detached.ts';
 import { labels } from './labelled.ts';
 
 export const dayMs = 86_400_000;
@@ -84,7 +85,7 @@ export class HistoryFeed {
     if (this.#unknown.length - this.#known >= unknownFraudsMax) {
       throw failed(`More than ${unknownFraudsMax} frauds wait for their label: shorten --delay-days.`);
     }
-    this.#unknown.push(payment);
+    this.#unknown.push(detachedPayment(payment));
     if (this.#unknown.length - this.#known === 1) this.#dueAtMs = payment.occurredAtMs + this.#delayMs;
   }
 

@@ -5,6 +5,7 @@ import type { FeatureProgram, VelocityMemory } from '../../features/types.ts';
 import { compileFill } from '../../releases/fill.ts';
 import { numericFacts, paymentFact } from '../../rules/facts.ts';
 import { type FactPrecision, FactTable, GrowingColumn } from './columns.ts';
+import { detached } from './detached.ts';
 import { dayMs, feedRowsMax, type FedRows, HistoryFeed } from './feed.ts';
 import { type LabelledPayments, labels } from './labelled.ts';
 
@@ -72,7 +73,7 @@ class CategoryBuilder {
     const known = this.#codeOf.get(value);
     if (known !== undefined) return known;
     if (this.#codeOf.size === categoryValuesMax) return categoryCodeMax;
-    this.#codeOf.set(value, this.#codeOf.size + 1);
+    this.#codeOf.set(detached(value), this.#codeOf.size + 1);
     return this.#codeOf.size;
   }
 
@@ -122,7 +123,7 @@ class HistoryBuilder {
     let card = this.#cardOf.get(payment.customerId);
     if (card === undefined) {
       card = this.#cardOf.size;
-      this.#cardOf.set(payment.customerId, card);
+      this.#cardOf.set(detached(payment.customerId), card);
     }
     this.#facts.push(this.#columns, row);
     this.#days.push(day);

@@ -6,6 +6,7 @@ import { failed } from '../../config/exit.ts';
 import { paymentBytesMax } from '../../domain/bounds.ts';
 import { createPaymentDecoder } from '../../domain/decode.ts';
 import { Payment } from '../../domain/payment.ts';
+import { detached } from './detached.ts';
 import { Gathered, type LabelledPayments, labels, type PaymentReader, type Refusals } from './labelled.ts';
 import { openText } from './text.ts';
 
@@ -50,7 +51,7 @@ export function readNdjson(path: string, refusals: Refusals): PaymentReader {
       if (!piece.includes('"label"')) continue;
       eachLine(piece, (line) => {
         const label = labelOf(line);
-        if (label !== undefined) known.set(label.paymentId, label.fraud ? labels.fraud : labels.genuine);
+        if (label !== undefined) known.set(detached(label.paymentId), label.fraud ? labels.fraud : labels.genuine);
       });
       if (known.size > labelsMax)
         throw failed(`${path} has more than ${labelsMax} labels, which are all kept in memory.`);
