@@ -44,13 +44,17 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     load: () => import('./soak.ts'),
   },
   startup: { about: 'second start to first decision', load: () => import('./startup.ts') },
+  'offline-features': {
+    about: 'features of the handbook’s payments, from the packed file, in one thread',
+    load: () => import('./offlineFeatures.ts'),
+  },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
 };
 
 async function main(name: string | undefined): Promise<number> {
   if (name === 'list') {
     for (const [listed, { about }] of Object.entries(benchmarks))
-      process.stdout.write(`${listed.padEnd(14)}${about}\n`);
+      process.stdout.write(`${listed.padEnd(18)}${about}\n`);
     return exitCodes.done;
   }
   const benchmark = name === undefined ? undefined : benchmarks[name];

@@ -65,6 +65,14 @@ export class BucketWindow {
     }
   }
 
+  /** Calls back for each such bucket, the newest first, until told to stop. */
+  eachBack(visit: (at: number, cut: boolean) => boolean): void {
+    for (let b = this.#cell.bucketCount - 1; b >= 0; b--) {
+      const cut = this.#cuts[b] === 1;
+      if (((this.#shares[b] as number) > 0 || cut) && !visit(this.#cell.bucketAt(b), cut)) return;
+    }
+  }
+
   /** Events of the bucket at `at` that pass the filter. */
   eventsOf(at: number): number {
     if (this.#mask === 0) return bucketEvents(this.#cell, at);

@@ -14,6 +14,12 @@ export const aggregates = [
   'sinceLast',
   'sinceFirst',
   'isFirst',
+  'frauds',
+  'unusual',
+  'fraudRun',
+  'sinceFraudRun',
+  'sinceFraud',
+  'sinceGenuine',
 ] as const;
 export type Aggregate = (typeof aggregates)[number];
 
@@ -25,6 +31,12 @@ const ringEventsMax = 2048;
 const ringEventsMin = 8;
 
 const text = Type.String({ minLength: 1, maxLength: 128 });
+const factorsPerDefinitionMax = 8;
+const factorMax = 1000;
+const factors = Type.Array(Type.Number({ exclusiveMinimum: 0, maximum: factorMax }), {
+  minItems: 1,
+  maxItems: factorsPerDefinitionMax,
+});
 
 const TextCondition = Type.Object(
   {
@@ -70,19 +82,31 @@ export const FeatureDefinition = Type.Object(
     windows: Type.Optional(Type.Array(text, { minItems: 1, maxItems: windowsPerDefinitionMax })),
     delay: Type.Optional(text),
     filter: Type.Optional(text),
+    /** Of `unusual`: the window, and how long before the counted one it ends, whose mean and deviation are the usual. */
+    reference: Type.Optional(text),
+    referenceDelay: Type.Optional(text),
+    /** Of `unusual`: how many times the mean, or how many deviations above it, an amount must exceed; a feature each. */
+    timesMean: Type.Optional(factors),
+    deviations: Type.Optional(factors),
   },
   { additionalProperties: false },
 );
 export type FeatureDefinition = Static<typeof FeatureDefinition>;
 
-const derivedOps = ['ratio', 'zScore', 'rate'] as const;
-/** `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window. */
+const derivedOps = ['ratio', 'zScore', 'rate', 'difference', 'logRatio', 'smoothedRate'] as const;
+/**
+ * `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window;
+ * `difference` a − b; `logRatio` ln(a ÷ b); `smoothedRate` (a + weight · prior) ÷ (b + weight).
+ */
 export const DerivedDefinition = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z][A-Za-z0-9+]*(\\.[A-Za-z0-9]+)+$', maxLength: 128 }),
     op: Type.Enum([...derivedOps]),
     of: Type.Array(text, { minItems: 2, maxItems: 3 }),
     whenZero: Type.Optional(Type.Number()),
+    /** Of `smoothedRate`: the rate where nothing is known, and how many payments it weighs. */
+    prior: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e9 })),
   },
   { additionalProperties: false },
 );

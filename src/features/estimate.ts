@@ -16,7 +16,8 @@ export function exactly(value: number): Estimate {
 
 /** The bound of a value in an interval: its distance to the farther end. */
 export function boundOf({ value, low, high }: Estimate): number {
-  if (Number.isNaN(value)) return unboundedBound;
+  // Surely missing is known as well as any number.
+  if (Number.isNaN(value)) return Number.isNaN(low) && Number.isNaN(high) ? 0 : unboundedBound;
   const bound = Math.max(high - value, value - low, 0);
   return Number.isFinite(bound) ? bound : unboundedBound;
 }

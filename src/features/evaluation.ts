@@ -1,7 +1,9 @@
+import { labelRunValue } from './labelRuns.ts';
 import { runLane } from './lanes.ts';
-import { type EntityPlan, type Op, opCodes } from './plan.ts';
+import { type EntityPlan, type Op, opCodes, type UnusualLane } from './plan.ts';
 import type { StateCell } from './state.ts';
 import { standardDeviation } from './stddev.ts';
+import { countUnusual, thresholdAmount } from './unusual.ts';
 
 // Copies: what a module imports is looked up anew at every use, what is its own is known to the compiler.
 const {
@@ -13,6 +15,7 @@ const {
   sinceLast: sinceLastOp,
   sinceFirst: sinceFirstOp,
   isFirst: isFirstOp,
+  fraudRun: fraudRunOp,
 } = opCodes;
 const two32 = 4294967296;
 const millisPerSecond = 1000;
@@ -24,6 +27,8 @@ export class Evaluation {
   readonly plan: EntityPlan;
   readonly cursors: Int32Array;
   readonly results: Float64Array;
+  readonly #thresholds: Float64Array;
+  readonly #counts: Int32Array;
   timeMs = 0;
   /** One past the record of the payment itself. */
   end = 0;
@@ -36,6 +41,9 @@ export class Evaluation {
     this.plan = plan;
     this.cursors = new Int32Array(plan.boundaries.length);
     this.results = new Float64Array(plan.slotCount);
+    const thresholds = plan.unusual.reduce((most, lane) => Math.max(most, lane.thresholds.length), 0);
+    this.#thresholds = new Float64Array(thresholds);
+    this.#counts = new Int32Array(thresholds);
   }
 
   /** Cursors and lanes as of record `position`, from the records alone. */
@@ -55,9 +63,25 @@ export class Evaluation {
     }
   }
 
+  /** Counts what is unusual; the lanes must have been run, or read, before. */
+  countUnusual(cell: StateCell): void {
+    const { unusual } = this.plan;
+    for (let l = 0; l < unusual.length; l++) {
+      const lane = unusual[l] as UnusualLane;
+      for (let t = 0; t < lane.thresholds.length; t++) {
+        const threshold = lane.thresholds[t] as (typeof lane.thresholds)[number];
+        const spread = threshold.deviation === undefined ? 0 : this.valueOf(cell, threshold.deviation);
+        this.#thresholds[t] = thresholdAmount(threshold, this.valueOf(cell, threshold.mean), spread);
+      }
+      const stop = lane.stop < 0 ? this.end : (this.cursors[lane.stop] as number);
+      countUnusual(cell, lane, this.cursors, stop, this.#thresholds, this.#counts, this.results);
+    }
+  }
+
   /** Writes the features of the plan, all exact, to `values[at + feature]`. */
   write(cell: StateCell, values: Float64Array, at: number): void {
-    const { ops } = this.plan;
+    const { ops, unusual } = this.plan;
+    if (unusual.length > 0) this.countUnusual(cell);
     for (let o = 0; o < ops.length; o++) {
       const op = ops[o] as Op;
       values[at + op.feature] = this.valueOf(cell, op);
@@ -103,8 +127,11 @@ export class Evaluation {
         return (this.timeMs - cell.firstSeenMs) / millisPerSecond;
       case isFirstOp:
         return (this.folded ? this.first : this.end === 1 && this.timeMs <= cell.firstSeenMs) ? 1 : 0;
-      default:
-        return this.results[op.slot] as number;
+      default: {
+        const result = this.results[op.slot] as number;
+        if (op.code < fraudRunOp) return result;
+        return labelRunValue(cell, op, this.timeMs, this.startOf(op), this.stopOf(op), result);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Aggregate, FeatureDefinition, FeatureDefinitions } from './definitions.ts';
 import { type FieldCode, fieldCode } from './fields.ts';
+import { formatFactor, isFactor, type UnusualRule } from './unusual.ts';
 import { formatDuration, parseDuration, windowMsMax, windowMsMin } from './windows.ts';
 
 /** One thing wrong with the definitions: `pointer` is an RFC 6901 pointer into the JSON. */
@@ -20,10 +21,20 @@ export interface ExpandedFeature {
   /** 0 for the aggregates that have no window. */
   readonly windowMs: number;
   readonly delayMs: number;
+  /** What `unusual` compares with, otherwise undefined. */
+  readonly unusual: UnusualRule | undefined;
 }
 
 const windowless: ReadonlySet<Aggregate> = new Set<Aggregate>(['sinceLast', 'sinceFirst', 'isFirst']);
-const overAmount: ReadonlySet<Aggregate> = new Set<Aggregate>(['sum', 'mean', 'min', 'max', 'stddev']);
+const overAmount: ReadonlySet<Aggregate> = new Set<Aggregate>(['sum', 'mean', 'min', 'max', 'stddev', 'unusual']);
+/** Looked back for as far as anything can be kept, unless a window is stated. */
+const labelRuns: ReadonlySet<Aggregate> = new Set<Aggregate>([
+  'fraudRun',
+  'sinceFraudRun',
+  'sinceFraud',
+  'sinceGenuine',
+]);
+const unusualKeys = ['reference', 'referenceDelay', 'timesMean', 'deviations'] as const;
 
 type Report = (pointer: string, message: string) => void;
 
@@ -61,17 +72,61 @@ function checkWindows(definition: FeatureDefinition, at: string, report: Report)
     }
     return [0];
   }
+  if (labelRuns.has(definition.aggregate)) {
+    // The payment itself has no label yet: without a delay it would end every run.
+    if (definition.delay === undefined)
+      report(`${at}/delay`, `${definition.aggregate} needs a delay: labels come late`);
+    if (definition.windows === undefined) return [windowMsMax];
+  }
   if (definition.windows === undefined) report(`${at}/windows`, `${definition.aggregate} needs windows`);
   const windows = (definition.windows ?? []).map((text, i) => checkDuration(text, `${at}/windows/${i}`, report));
   return windows.filter((ms) => ms !== undefined);
 }
 
-function featureName(d: FeatureDefinition, windowMs: number, delayMs: number): string {
+/** What the amounts are compared with: a rule for each factor, one undefined for all other aggregates. */
+function checkUnusual(d: FeatureDefinition, at: string, report: Report): readonly (UnusualRule | undefined)[] {
+  if (d.aggregate !== 'unusual') {
+    for (const key of unusualKeys) {
+      if (d[key] !== undefined) report(`${at}/${key}`, `${d.aggregate} takes no ${key}`);
+    }
+    return [undefined];
+  }
+  const [means, deviations] = [d.timesMean ?? [], d.deviations ?? []];
+  if (means.length + deviations.length === 0) {
+    report(at, 'unusual needs timesMean or deviations: how far above its usual an amount must be, as [3]');
+  }
+  for (const key of ['timesMean', 'deviations'] as const) {
+    d[key]?.forEach((factor, i) => {
+      if (!isFactor(factor)) report(`${at}/${key}/${i}`, `${factor} has more than two decimals`);
+    });
+  }
+  if (d.reference === undefined) {
+    report(`${at}/reference`, 'unusual needs a reference: the window whose amounts are the usual, as 30d');
+    return [];
+  }
+  const referenceMs = checkDuration(d.reference, `${at}/reference`, report) ?? 0;
+  const referenceDelayMs =
+    d.referenceDelay === undefined ? 0 : (checkDuration(d.referenceDelay, `${at}/referenceDelay`, report) ?? 0);
+  const reference = { referenceMs, referenceDelayMs };
+  return [
+    ...means.map((factor) => ({ kind: 'timesMean' as const, factor, ...reference })),
+    ...deviations.map((factor) => ({ kind: 'deviations' as const, factor, ...reference })),
+  ];
+}
+
+function unusualName({ kind, factor, referenceMs, referenceDelayMs }: UnusualRule): string {
+  const before = referenceDelayMs > 0 ? `Before${formatDuration(referenceDelayMs)}` : '';
+  return `over${formatFactor(factor)}${kind === 'timesMean' ? 'xMean' : 'sd'}${formatDuration(referenceMs)}${before}`;
+}
+
+function featureName(d: FeatureDefinition, windowMs: number, delayMs: number, unusual?: UnusualRule): string {
   const parts = [d.entity, d.aggregate as string];
   if (d.aggregate === 'distinct') parts.push(d.field ?? '');
   else if (overAmount.has(d.aggregate)) parts.push('amountMinor');
-  if (windowMs > 0) parts.push(formatDuration(windowMs));
+  const stated = !labelRuns.has(d.aggregate) || d.windows !== undefined;
+  if (windowMs > 0 && stated) parts.push(formatDuration(windowMs));
   if (delayMs > 0) parts.push(`delay${formatDuration(delayMs)}`);
+  if (unusual !== undefined) parts.push(unusualName(unusual));
   if (d.filter !== undefined) parts.push(d.filter);
   return parts.join('.');
 }
@@ -82,16 +137,20 @@ function expandOne(d: FeatureDefinition, at: string, filters: ReadonlySet<string
   if (d.filter !== undefined && !filters.has(d.filter)) report(`${at}/filter`, `no filter is named "${d.filter}"`);
   const distinct = checkField(d, at, report);
   const delayMs = d.delay === undefined ? 0 : (checkDuration(d.delay, `${at}/delay`, report) ?? 0);
-  return checkWindows(d, at, report).map((windowMs) => ({
-    name: featureName(d, windowMs, delayMs),
-    entity: d.entity,
-    fields: aliases.map((alias) => fieldCode(alias) ?? 0),
-    aggregate: d.aggregate,
-    distinct,
-    filter: d.filter,
-    windowMs,
-    delayMs,
-  }));
+  const rules = checkUnusual(d, at, report);
+  return checkWindows(d, at, report).flatMap((windowMs) =>
+    rules.map((unusual) => ({
+      name: featureName(d, windowMs, delayMs, unusual),
+      entity: d.entity,
+      fields: aliases.map((alias) => fieldCode(alias) ?? 0),
+      aggregate: d.aggregate,
+      distinct,
+      filter: d.filter,
+      windowMs,
+      delayMs,
+      unusual,
+    })),
+  );
 }
 
 /** Every feature of the definitions by name, and what is wrong with them. Durations are normalised (`1d` is `24h`). */

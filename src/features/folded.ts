@@ -19,9 +19,12 @@ import { BucketWindow } from './bucketWindow.ts';
 import { unboundedBound } from './derived.ts';
 import { boundOf, type Estimate, exactly, roundingShare } from './estimate.ts';
 import type { Evaluation } from './evaluation.ts';
+import { labelRunEstimate } from './foldedRuns.ts';
+import { unusualEstimate } from './foldedUnusual.ts';
 import { fraudBit, laneTypes, type Op, opCodes } from './plan.ts';
 import { amountWidths, type StateCell } from './state.ts';
 import { standardDeviation } from './stddev.ts';
+import { thresholdAmount } from './unusual.ts';
 
 /**
  * Features whose window reaches beyond the records, from records and buckets. A bucket wholly in the window counts as it
@@ -42,9 +45,10 @@ export class FoldedWindows {
     this.#evaluation = evaluation;
     this.#window.open(cell, evaluation);
     const completeSinceMs = cell.completeSinceMs;
+    if (evaluation.plan.unusual.length > 0) evaluation.countUnusual(cell);
     for (const op of evaluation.plan.ops) {
       const at = row + op.feature;
-      const inRecords = op.windowMs > 0 && evaluation.timeMs - op.delayMs - op.windowMs >= completeSinceMs;
+      const inRecords = op.windowMs > 0 && evaluation.timeMs - op.reachMs >= completeSinceMs;
       if (inRecords || (op.windowMs === 0 && op.code !== opCodes.sinceLast)) {
         values[at] = evaluation.valueOf(cell, op);
         bounds[at] = op.code === opCodes.isFirst && this.#perhapsFirst() ? 1 : 0;
@@ -82,8 +86,14 @@ export class FoldedWindows {
         return this.#distinct(op);
       case opCodes.fraudRate:
         return this.#fraudRate(op);
-      default:
+      case opCodes.frauds:
+        return this.#frauds(op);
+      case opCodes.stddev:
         return this.#deviation(op);
+      case opCodes.unusual:
+        return this.#unusual(op);
+      default:
+        return labelRunEstimate(this.#cell, this.#evaluation, this.#window, op);
     }
   }
 
@@ -171,10 +181,9 @@ export class FoldedWindows {
     return bits;
   }
 
-  #fraudRate(op: Op): Estimate {
+  #frauds(op: Op): Estimate {
     const { view } = this.#cell;
     const quantityAt = this.#window.quantityAt(laneTypes.count, op.mask | fraudBit);
-    const count = this.#window.count(op);
     const fraud = exactly(this.#evaluation.results[op.slot] as number);
     this.#window.each((at, share, cut) => {
       const labelled = view.getUint32(at + quantityAt, true);
@@ -183,10 +192,33 @@ export class FoldedWindows {
       fraud.low += cut ? 0 : Math.max(0, labelled - unsure - bucketMaybe(this.#cell, at));
       fraud.high += Math.min(labelled + unsure, this.#window.eventsOf(at));
     });
+    return fraud;
+  }
+
+  #fraudRate(op: Op): Estimate {
+    const count = this.#window.count(op);
+    const fraud = this.#frauds(op);
     const value = count.value === 0 ? 0 : Math.min(1, fraud.value / count.value);
     const low = count.high === 0 || count.low === 0 ? 0 : fraud.low / count.high;
     const high = count.low === 0 ? (fraud.high > 0 ? 1 : 0) : Math.min(1, fraud.high / count.low);
     return { value, low, high };
+  }
+
+  /** The thresholds lie between what the lowest and the highest mean and deviation of the reference give. */
+  #unusual(op: Op): Estimate {
+    const threshold = op.threshold as NonNullable<Op['threshold']>;
+    const { mean, deviation } = threshold;
+    const toMs = this.#evaluation.timeMs - mean.delayMs;
+    this.#window.classify(op.mask, toMs - mean.windowMs, toMs);
+    const middle = this.#mean(mean);
+    const spread = deviation === undefined ? exactly(0) : this.#deviation(deviation);
+    const unknown = this.#window.unknown;
+    const amount = (end: keyof Estimate): number => thresholdAmount(threshold, middle[end], spread[end]);
+    const limit = { value: amount('value'), low: amount('low'), high: amount('high') };
+    const endMs = this.#evaluation.timeMs - op.delayMs;
+    this.#window.classify(op.mask, endMs - op.windowMs, endMs);
+    if (unknown) this.#window.unknown = true;
+    return unusualEstimate(this.#cell, this.#evaluation, this.#window, op, limit);
   }
 
   #deviation(op: Op): Estimate {

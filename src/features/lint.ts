@@ -44,7 +44,16 @@ function lintFiltersPerEntity(features: readonly ExpandedFeature[]): DefinitionP
     }));
 }
 
-const operandCounts = { ratio: 2, rate: 2, zScore: 3 } as const;
+const operandCounts = { ratio: 2, rate: 2, zScore: 3, difference: 2, logRatio: 2, smoothedRate: 2 } as const;
+
+function lintSmoothing({ op, prior, weight }: DerivedDefinition, at: string): DefinitionProblem[] {
+  return Object.entries({ prior, weight }).flatMap(([key, value]) => {
+    if (op === 'smoothedRate') {
+      return value === undefined ? [{ pointer: at, message: `smoothedRate needs a ${key}` }] : [];
+    }
+    return value === undefined ? [] : [{ pointer: `${at}/${key}`, message: `${op} takes no ${key}` }];
+  });
+}
 
 function lintDerived(derived: readonly DerivedDefinition[], features: readonly ExpandedFeature[]): DefinitionProblem[] {
   const problems: DefinitionProblem[] = [];
@@ -54,20 +63,28 @@ function lintDerived(derived: readonly DerivedDefinition[], features: readonly E
     const at = `/derived/${i}`;
     const wrong = (pointer: string, message: string): number => problems.push({ pointer: at + pointer, message });
     if (known.has(definition.name) || names.has(definition.name)) wrong('/name', `${definition.name} is defined twice`);
-    names.add(definition.name);
+    problems.push(...lintSmoothing(definition, at));
+    if (definition.op === 'smoothedRate' && definition.whenZero !== undefined) {
+      wrong('/whenZero', 'smoothedRate never divides by 0');
+    }
     const wanted = operandCounts[definition.op];
     if (definition.of.length !== wanted) wrong('/of', `${definition.op} is of ${wanted} operands`);
     definition.of.forEach((operand, k) => {
-      if (operand !== amountOperand && !known.has(operand)) {
-        wrong(`/of/${k}`, `"${operand}" is neither ${amountOperand} nor a feature of this release`);
+      if (operand !== amountOperand && !known.has(operand) && !names.has(operand)) {
+        wrong(
+          `/of/${k}`,
+          `"${operand}" is neither ${amountOperand} nor a feature of this release that stands before it`,
+        );
       }
     });
+    names.add(definition.name);
     if (definition.op === 'rate') {
       const [short, long] = definition.of.map((operand) => known.get(operand));
       if (short !== undefined && long !== undefined && !(short.windowMs > 0 && short.windowMs < long.windowMs)) {
         wrong('/of', `rate compares a short window with a longer one, not ${short.name} with ${long.name}`);
       }
-      if (definition.of.includes(amountOperand)) wrong('/of', 'rate is of two windowed features');
+      const windowless = (operand: string): boolean => operand === amountOperand || names.has(operand);
+      if (definition.of.some(windowless)) wrong('/of', 'rate is of two windowed features');
     }
   });
   return problems;

@@ -49,6 +49,12 @@ export const opCodes = {
   sinceLast: 8,
   sinceFirst: 9,
   isFirst: 10,
+  frauds: 11,
+  unusual: 12,
+  fraudRun: 13,
+  sinceFraudRun: 14,
+  sinceFraud: 15,
+  sinceGenuine: 16,
 } as const;
 
 /** One feature. Slots are −1 where the aggregate does not need them; `countSlot` −1 means "all records between the cursors". */
@@ -64,6 +70,28 @@ export interface Op {
   readonly countSlot: number;
   readonly slot: number;
   readonly squaresSlot: number;
+  /** How far back the feature looks, what it compares with included. */
+  readonly reachMs: number;
+  /** Of `unusual`, otherwise undefined. */
+  readonly threshold: Threshold | undefined;
+}
+
+/** An amount above `factor` means, or above the mean by `factor` deviations, of the reference window is unusual. */
+export interface Threshold {
+  readonly factor: number;
+  /** Mean and deviation of the reference window; `deviation` is undefined where only the mean matters. */
+  readonly mean: Op;
+  readonly deviation: Op | undefined;
+}
+
+/** Counts of amounts above thresholds, over nested windows that end at the same boundary: one walk for all of them. */
+export interface UnusualLane {
+  readonly mask: number;
+  readonly stop: number;
+  readonly starts: Int32Array;
+  readonly thresholds: readonly Threshold[];
+  /** The result of threshold t and start k goes to `slot + t × starts.length + k`. */
+  readonly slot: number;
 }
 
 /** Bytes before a bucket's quantities, and of each quantity by lane type (layout in buckets.ts). */
@@ -103,6 +131,7 @@ export interface EntityPlan {
   readonly bucketBytes: number;
   readonly quantityAt: readonly number[];
   readonly lanes: readonly Lane[];
+  readonly unusual: readonly UnusualLane[];
   readonly slotCount: number;
   readonly ops: readonly Op[];
   readonly featureIndexes: readonly number[];

@@ -1,4 +1,4 @@
-import type { FeatureDefinitions } from './definitions.ts';
+import { type FeatureDefinitions, ringEventsDefault } from './definitions.ts';
 import type { ExpandedFeature } from './expand.ts';
 import { columnBytes } from './fields.ts';
 import { compileFilter } from './filters.ts';
@@ -17,17 +17,27 @@ import {
   quantityBytes,
   recordFlagsAt,
 } from './plan.ts';
-import { ringEventsDefault } from './definitions.ts';
 import { stateVersion } from './state.ts';
+import { planUnusual, referenceBoundaries, type UnusualPlan, unusualRequests } from './unusualPlan.ts';
 
 /** A lane in the making: distances in milliseconds instead of boundary indexes. */
-interface Request {
+export interface Request {
   readonly type: LaneType;
   readonly mask: number;
   readonly column: number;
   readonly delayMs: number;
   readonly windowMs: number;
 }
+
+/** They ask which payments are labelled as frauds. */
+const labelled: ReadonlySet<string> = new Set([
+  'fraudRate',
+  'frauds',
+  'fraudRun',
+  'sinceFraudRun',
+  'sinceFraud',
+  'sinceGenuine',
+]);
 
 const needs: Readonly<Record<string, readonly LaneType[]>> = {
   sum: [laneTypes.sum],
@@ -45,6 +55,7 @@ function uniqueSorted(values: readonly number[]): number[] {
 function requestsOf(feature: ExpandedFeature, mask: number, column: number): Request[] {
   const { windowMs, delayMs, aggregate } = feature;
   if (windowMs === 0) return [];
+  if (aggregate === 'unusual') return unusualRequests(feature, mask);
   const at = { delayMs, windowMs };
   const requests: Request[] = (needs[aggregate] ?? []).map((type) => ({
     type,
@@ -54,7 +65,7 @@ function requestsOf(feature: ExpandedFeature, mask: number, column: number): Req
   }));
   const counted = aggregate !== 'distinct' && aggregate !== 'min' && aggregate !== 'max' && aggregate !== 'sum';
   if (counted && mask !== 0) requests.push({ type: laneTypes.count, mask, column: -1, ...at });
-  if (aggregate === 'fraudRate') requests.push({ type: laneTypes.count, mask: mask | fraudBit, column: -1, ...at });
+  if (labelled.has(aggregate)) requests.push({ type: laneTypes.count, mask: mask | fraudBit, column: -1, ...at });
   return requests;
 }
 
@@ -121,8 +132,8 @@ function buildOp(
     min: slot(laneTypes.min, mask),
     max: slot(laneTypes.max, mask),
     distinct: slot(laneTypes.distinct, mask, column),
-    fraudRate: slot(laneTypes.count, mask | fraudBit),
   } as const satisfies Partial<Record<typeof aggregate, number>>;
+  const mainSlot = labelled.has(aggregate) ? slot(laneTypes.count, mask | fraudBit) : -1;
   return {
     code: opCodes[aggregate],
     feature: index,
@@ -133,9 +144,18 @@ function buildOp(
     mask,
     column,
     countSlot: mask === 0 ? -1 : slot(laneTypes.count, mask),
-    slot: aggregate in main ? main[aggregate as keyof typeof main] : -1,
+    slot: aggregate in main ? main[aggregate as keyof typeof main] : mainSlot,
     squaresSlot: slot(laneTypes.squares, mask),
+    reachMs: windowMs === 0 ? 0 : delayMs + windowMs,
+    threshold: undefined,
   };
+}
+
+/** An op of `unusual`: it finds its count where its group is counted. */
+function unusualOp(op: Op, feature: ExpandedFeature, plan: UnusualPlan): Op {
+  const threshold = plan.thresholdOf(feature);
+  if (threshold === undefined) return op;
+  return { ...op, slot: plan.slotOf(feature), threshold, reachMs: Math.max(op.reachMs, threshold.mean.reachMs) };
 }
 
 /** Buckets always know their smallest and largest amount: the bounds of means and deviations come from them. */
@@ -158,7 +178,7 @@ export function buildPlan(
   const filterNames = [...new Set(own.flatMap((f) => f.filter ?? []))].sort();
   const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
   const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
-  const hasLabel = own.some((f) => f.aggregate === 'fraudRate');
+  const hasLabel = own.some((f) => labelled.has(f.aggregate));
   const hasFlags = hasLabel || filterNames.length > 0;
   let at = recordFlagsAt + (hasFlags ? 1 : 0);
   const columns: Column[] = [];
@@ -169,11 +189,17 @@ export function buildPlan(
   const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
   const windowed = own.filter((f) => f.windowMs > 0);
   const boundaries = uniqueSorted(
-    windowed.flatMap((f) => (f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs])),
+    windowed.flatMap((f) => [
+      ...(f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs]),
+      ...referenceBoundaries(f),
+    ]),
   );
   const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
   const requests = own.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f)));
   const built = buildLanes(requests, columns, boundaryOf);
+  const opOf = (f: ExpandedFeature, index: number): Op =>
+    buildOp(f, index, maskOf(f), columnOf(f), boundaryOf, built.slotOf);
+  const unusual = planUnusual(own, maskOf, boundaryOf, (f) => opOf(f, -1), built.slotCount);
   const hasAmount = built.quantities.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
   const quantities = hasAmount ? withExtremes(built.quantities) : built.quantities;
   let bucketBytes = bucketHeadBytes;
@@ -200,10 +226,9 @@ export function buildPlan(
     bucketBytes,
     quantityAt,
     lanes: built.lanes,
-    slotCount: built.slotCount,
-    ops: features.map((f) =>
-      buildOp(f.feature, f.index, maskOf(f.feature), columnOf(f.feature), boundaryOf, built.slotOf),
-    ),
+    unusual: unusual.lanes,
+    slotCount: unusual.slotCount,
+    ops: features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual)),
     featureIndexes: features.map((f) => f.index),
     reachMs,
     ringEventsMax,

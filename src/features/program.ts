@@ -32,9 +32,10 @@ function compileChecked(definitions: FeatureDefinitions): FeatureProgram {
     else own.push({ feature, index });
   });
   const entities = [...kinds].map(([kind, own], index) => buildPlan(kind, index, own, definitions));
-  const derived = (definitions.derived ?? []).map((d, i) => compileDerived(d, features.length + i, features));
+  const names = [...features.map((f) => f.name), ...(definitions.derived ?? []).map((d) => d.name)];
+  const derived = (definitions.derived ?? []).map((d, i) => compileDerived(d, features.length + i, features, names));
   return {
-    names: [...features.map((f) => f.name), ...(definitions.derived ?? []).map((d) => d.name)],
+    names,
     stateFingerprint: fingerprintText(JSON.stringify(entities.map((e) => [e.kind, e.fingerprint]))),
     entities,
     derived,

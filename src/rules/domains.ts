@@ -55,6 +55,12 @@ const aggregateDomains = new Map<string, Domain>([
   ['fraudRate', reals(0, 1)],
   ['sinceLast', reals(0, infinite)],
   ['sinceFirst', reals(0, infinite)],
+  ['frauds', integers(0, infinite, true)],
+  ['unusual', integers(0, infinite, true)],
+  ['fraudRun', integers(0, infinite, true)],
+  ['sinceFraudRun', reals(0, infinite)],
+  ['sinceFraud', reals(0, infinite)],
+  ['sinceGenuine', reals(0, infinite)],
   ['stddev', reals(0, infinite)],
   ['std', reals(0, infinite)],
 ]);

@@ -38,6 +38,32 @@ describe('feature names', () => {
       'customer.sinceLast',
       'customer.share',
     ]);
+    expect(
+      compileFeatures({
+        version: 1,
+        filters: { small: { amountMinor: { max: 500 } } },
+        features: [
+          { entity: 'terminal', aggregate: 'frauds', windows: ['1d'], delay: '7d' },
+          { entity: 'terminal', aggregate: 'fraudRun', delay: '7d' },
+          { entity: 'terminal', aggregate: 'sinceGenuine', windows: ['30d'], delay: '7d', filter: 'small' },
+          {
+            entity: 'customer',
+            aggregate: 'unusual',
+            windows: ['3d'],
+            reference: '30d',
+            referenceDelay: '14d',
+            timesMean: [3.5],
+            deviations: [2],
+          },
+        ],
+      }).names,
+    ).toEqual([
+      'terminal.frauds.24h.delay7d',
+      'terminal.fraudRun.delay7d',
+      'terminal.sinceGenuine.30d.delay7d.small',
+      'customer.unusual.amountMinor.3d.over3p5xMean30dBefore14d',
+      'customer.unusual.amountMinor.3d.over2sd30dBefore14d',
+    ]);
   });
 
   it('of the default release are all there', () => {
@@ -112,6 +138,47 @@ describe('lint', () => {
         derived: [{ name: 'a.b', op: 'rate', of: ['customer.count.7d', 'customer.count.1h'] }],
       },
       'rate compares a short window with a longer one',
+    ],
+    [
+      'a label run without a delay',
+      { features: [{ entity: 'terminal', aggregate: 'fraudRun' }] },
+      '/features/0/delay: fraudRun needs a delay',
+    ],
+    [
+      'unusual amounts without a factor',
+      { features: [{ ...count, aggregate: 'unusual', reference: '30d' }] },
+      '/features/0: unusual needs timesMean or deviations',
+    ],
+    [
+      'unusual amounts without a reference',
+      { features: [{ ...count, aggregate: 'unusual', timesMean: [3] }] },
+      '/features/0/reference: unusual needs a reference',
+    ],
+    [
+      'a factor that no name can say',
+      { features: [{ ...count, aggregate: 'unusual', reference: '30d', timesMean: [2, 1.234] }] },
+      '/features/0/timesMean/1: 1.234 has more than two decimals',
+    ],
+    ['a reference of a count', { features: [{ ...count, reference: '30d' }] }, '/features/0/reference: count takes no'],
+    [
+      'a smoothed rate that does not say its prior',
+      { derived: [{ name: 'a.b', op: 'smoothedRate', weight: 5, of: ['customer.count.1h', 'customer.count.1h'] }] },
+      '/derived/0: smoothedRate needs a prior',
+    ],
+    [
+      'a prior of another op',
+      { derived: [{ name: 'a.b', op: 'ratio', prior: 0.1, of: ['amountMinor', 'customer.count.1h'] }] },
+      '/derived/0/prior: ratio takes no prior',
+    ],
+    [
+      'a derived feature of a later one',
+      {
+        derived: [
+          { name: 'a.b', op: 'ratio', of: ['amountMinor', 'a.c'] },
+          { name: 'a.c', op: 'ratio', of: ['amountMinor', 'customer.count.1h'] },
+        ],
+      },
+      '/derived/0/of/1: "a.c" is neither',
     ],
     [
       'a name taken',

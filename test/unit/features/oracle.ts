@@ -1,6 +1,6 @@
 /** The features by definition: all events kept for ever, every window counted anew, sums in BigInt. Slow and obvious. */
 import { Payment } from '../../../src/domain/payment.ts';
-import type { FeatureDefinitions } from '../../../src/features/definitions.ts';
+import type { DerivedDefinition, FeatureDefinitions } from '../../../src/features/definitions.ts';
 import { type ExpandedFeature, expandFeatures } from '../../../src/features/expand.ts';
 import { fieldValue } from '../../../src/features/fields.ts';
 
@@ -14,13 +14,17 @@ type Filter = (payment: Payment) => boolean;
 
 export class Oracle {
   readonly features: readonly ExpandedFeature[];
+  readonly #derived: readonly DerivedDefinition[];
   readonly #filters: Readonly<Record<string, Filter>>;
   readonly #events: OracleEvent[] = [];
   readonly #own = new Map<string, OracleEvent[]>();
   #arrivals = 0;
+  /** By feature: how many amounts equal their limit up to rounding, in the last append; each may be counted either way. */
+  readonly ties = new Map<string, number>();
 
   constructor(definitions: FeatureDefinitions, filters: Readonly<Record<string, Filter>>) {
     this.features = expandFeatures(definitions).features;
+    this.#derived = definitions.derived ?? [];
     this.#filters = filters;
   }
 
@@ -33,7 +37,13 @@ export class Oracle {
     }
     const at = event;
     this.#own.clear();
-    return this.features.map((feature) => this.#value(feature, at));
+    this.ties.clear();
+    const named = new Map([
+      ['amountMinor', payment.amountMinor],
+      ...this.features.map((feature): [string, number] => [feature.name, this.#value(feature, at)]),
+    ]);
+    for (const definition of this.#derived) named.set(definition.name, derivedOf(definition, named));
+    return [...named.values()].slice(1);
   }
 
   label(payment: Payment, fraud: boolean): void {
@@ -72,17 +82,52 @@ export class Oracle {
         return (t - Math.min(t, ...others)) / 1000;
       case 'isFirst':
         return others.length === 0 ? 1 : 0;
+      case 'fraudRun':
+      case 'sinceFraudRun':
+      case 'sinceFraud':
+      case 'sinceGenuine':
+        return this.#labelRun(feature, own, t);
       default:
         return this.#windowed(feature, own, t);
     }
   }
 
+  #inside(feature: ExpandedFeature, own: readonly OracleEvent[], to: number, windowMs: number): OracleEvent[] {
+    const passes = feature.filter === undefined ? () => true : (this.#filters[feature.filter] as Filter);
+    return own.filter(
+      ({ payment }) => payment.occurredAtMs > to - windowMs && payment.occurredAtMs <= to && passes(payment),
+    );
+  }
+
+  #labelRun(feature: ExpandedFeature, own: readonly OracleEvent[], t: number): number {
+    const newestFirst = this.#inside(feature, own, t - feature.delayMs, feature.windowMs).sort(
+      (a, b) => b.payment.occurredAtMs - a.payment.occurredAtMs || b.arrival - a.arrival,
+    );
+    const genuine = newestFirst.findIndex((e) => !e.fraud);
+    const run = genuine < 0 ? newestFirst : newestFirst.slice(0, genuine);
+    if (feature.aggregate === 'fraudRun') return run.length;
+    const event = {
+      sinceFraudRun: run.at(-1),
+      sinceFraud: newestFirst.find((e) => e.fraud),
+      sinceGenuine: newestFirst.find((e) => !e.fraud),
+    }[feature.aggregate as 'sinceFraud'];
+    return event === undefined ? Number.NaN : (t - event.payment.occurredAtMs) / 1000;
+  }
+
+  /** What amounts are compared with; NaN where there is nothing to compare with. */
+  #usual(feature: ExpandedFeature, own: readonly OracleEvent[], to: number): number {
+    const { unusual } = feature;
+    if (unusual === undefined) return Number.NaN;
+    const reference = this.#inside(feature, own, to - unusual.referenceDelayMs, unusual.referenceMs);
+    const amounts = reference.map((e) => e.payment.amountMinor);
+    const sum = amounts.reduce((total, amount) => total + BigInt(amount), 0n);
+    const mean = Number(sum) / amounts.length;
+    return unusual.kind === 'timesMean' ? unusual.factor * mean : mean + unusual.factor * deviation(amounts, sum);
+  }
+
   #windowed(feature: ExpandedFeature, own: readonly OracleEvent[], t: number): number {
     const to = t - feature.delayMs;
-    const passes = feature.filter === undefined ? () => true : (this.#filters[feature.filter] as Filter);
-    const inside = own.filter(
-      ({ payment }) => payment.occurredAtMs > to - feature.windowMs && payment.occurredAtMs <= to && passes(payment),
-    );
+    const inside = this.#inside(feature, own, to, feature.windowMs);
     const amounts = inside.map((e) => e.payment.amountMinor);
     const sum = amounts.reduce((total, amount) => total + BigInt(amount), 0n);
     const n = inside.length;
@@ -97,6 +142,14 @@ export class Oracle {
         return n === 0 ? Number.NaN : Math.min(...amounts);
       case 'max':
         return n === 0 ? Number.NaN : Math.max(...amounts);
+      case 'frauds':
+        return inside.filter((e) => e.fraud).length;
+      case 'unusual': {
+        const limit = this.#usual(feature, own, to);
+        const ties = amounts.filter((amount) => Math.abs(amount - limit) <= 1e-9 * limit).length;
+        if (feature.unusual?.kind === 'deviations') this.ties.set(feature.name, ties);
+        return Number.isNaN(limit) ? Number.NaN : amounts.filter((amount) => amount > limit).length;
+      }
       case 'fraudRate':
         return n === 0 ? 0 : inside.filter((e) => e.fraud).length / n;
       case 'stddev':
@@ -105,6 +158,25 @@ export class Oracle {
         return new Set(inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined))
           .size;
     }
+  }
+}
+
+function derivedOf({ op, of, prior = 0, weight = 0 }: DerivedDefinition, named: ReadonlyMap<string, number>): number {
+  const [a = Number.NaN, b = Number.NaN, c = Number.NaN] = of.map((name) => named.get(name) ?? Number.NaN);
+  const missing = Number.NaN;
+  switch (op) {
+    case 'difference':
+      return a - b;
+    case 'ratio':
+      return b === 0 ? missing : a / b;
+    case 'logRatio':
+      return a > 0 && b > 0 ? Math.log(a / b) : missing;
+    case 'smoothedRate':
+      return (a + weight * prior) / (b + weight);
+    case 'zScore':
+      return c === 0 ? 0 : (a - b) / c;
+    default:
+      throw new Error(`the oracle does not know ${op}`);
   }
 }
 
