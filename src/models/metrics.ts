@@ -8,6 +8,7 @@ export interface ScoredPayment {
   readonly card: number;
   /** Day number, any origin. */
   readonly day: number;
+  readonly amountMinor: number;
 }
 
 interface Group {
@@ -55,6 +56,13 @@ export function averagePrecision(payments: readonly ScoredPayment[]): number {
     sum += (group.frauds / frauds) * (found / seen);
   }
   return sum;
+}
+
+/** Average precision of columns: scores (any order-preserving numbers) and frauds (1 is fraud), row by row. */
+export function averagePrecisionOf(scores: ArrayLike<number>, frauds: ArrayLike<number>): number {
+  return averagePrecision(
+    Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0, amountMinor: 0 })),
+  );
 }
 
 /** One day's cards by their highest score, and those that had a fraud that day. */
