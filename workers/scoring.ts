@@ -1,6 +1,7 @@
 /** A scoring worker (piscina): scores frames that lie in shared memory; a task is a message of a few handles. */
 import { workerData } from 'node:worker_threads';
 import { Frame } from '../src/features/frame.ts';
+import type { BindOptions } from '../src/models/types.ts';
 import { viewOutput } from '../src/pipeline/batch.ts';
 import { scoreFrame } from '../src/pipeline/score.ts';
 import type { ReleaseBundle } from '../src/releases/bundle.ts';
@@ -13,8 +14,8 @@ export interface ScoringTask {
   readonly rows: number;
 }
 
-const { bundle } = workerData as { bundle: ReleaseBundle };
-const release = await compileRelease(bundle);
+const { bundle, models } = workerData as { bundle: ReleaseBundle; models: BindOptions };
+const release = await compileRelease(bundle, models);
 
 interface Views {
   readonly frame: Frame;

@@ -6,7 +6,10 @@ import { diffReleases } from '../releases/diff.ts';
 import { ReleaseStore } from '../releases/store.ts';
 import { releaseFailure, releaseNamed } from './releaseNamed.ts';
 
-const store = (): ReleaseStore => new ReleaseStore(loadEnvironment().dataDir);
+const store = (): ReleaseStore => {
+  const { dataDir, models } = loadEnvironment();
+  return new ReleaseStore(dataDir, models);
+};
 
 const bundleOf = (name: string): Promise<ReleaseBundle> => releaseNamed(name, loadEnvironment().dataDir);
 

@@ -60,6 +60,7 @@ async function up({ demo, release }: UpOptions): Promise<void> {
       bundle: await releaseNamed(release, environment.dataDir),
       logger,
       engines: environment,
+      models: environment.models,
       onDead: endFor(logger, 'a stream from Kafka has ended'),
     });
     opened.defer(() => system.close());

@@ -10,6 +10,7 @@ import type { RedisSettings } from './redis.ts';
 import { redisExpectations, redisSchema, redisSettings } from './redis.ts';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const backendChoices = ['auto', 'fastest', 'kernel', 'wasm', 'tfjs-node'] as const;
 /** Names that belong to Holdfast: an unknown one is a mistake that must not pass silently. */
 const ownPrefix = 'HOLDFAST_';
 
@@ -53,6 +54,21 @@ export const environmentSchema = Type.Object({
       examples: ['a-long-random-string'],
     }),
   ),
+  HOLDFAST_MODEL_BACKEND: Type.Union(
+    backendChoices.map((choice) => Type.Literal(choice)),
+    {
+      default: 'auto',
+      description:
+        'What computes the model: auto (the compiled kernel, or where it does not cover the model TF.js on WebAssembly: decisions replay bit for bit), fastest (measured at the start among all that are installed: a replay is the same within 1e-5), or one of kernel, wasm, tfjs-node.',
+    },
+  ),
+  HOLDFAST_TFJS_NODE_DIR: Type.Optional(
+    Type.String({
+      description:
+        'Directory in whose node_modules @tensorflow/tfjs-node is. Unset: .services/tfjs-node beside the code.',
+      examples: ['.services/tfjs-node'],
+    }),
+  ),
   HOLDFAST_SHARED_DATA: Type.Optional(
     Type.String({
       description: 'Directory of the public data sets that tests read; nothing else does. Unset: ../shared/data.',
@@ -82,6 +98,10 @@ export interface Environment {
   readonly redis: RedisSettings | undefined;
   /** Undefined: the embedded engine. */
   readonly clickhouse: ClickHouseEnvironment | undefined;
+  readonly models: {
+    readonly backend: (typeof backendChoices)[number];
+    readonly tfjsNodeDirectory: string | undefined;
+  };
   readonly retention: { readonly rawMonths: number; readonly rollUpMonths: number };
 }
 
@@ -110,6 +130,7 @@ const serviceNames = ['DATABASE_URL'] as const;
 /** What the schema allows, in words, for the sentence that names a bad value. */
 function expectation(name: VariableName): string {
   if (name === 'HOLDFAST_LOG_LEVEL') return `one of ${logLevels.join(', ')}`;
+  if (name === 'HOLDFAST_MODEL_BACKEND') return `one of ${backendChoices.join(', ')}`;
   const expected = kafkaExpectations[name] ?? redisExpectations[name] ?? clickHouseExpectations[name];
   if (expected !== undefined) return expected;
   const schema = environmentSchema.properties[name];
@@ -175,6 +196,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       kafka,
       redis,
       clickhouse: clickHouseSettings(values),
+      models: { backend: values.HOLDFAST_MODEL_BACKEND, tfjsNodeDirectory: values.HOLDFAST_TFJS_NODE_DIR },
       retention: { rawMonths: values.HOLDFAST_RAW_MONTHS, rollUpMonths: values.HOLDFAST_ROLLUP_MONTHS },
     },
   };

@@ -12,6 +12,16 @@ export interface DenseLayer {
   readonly kernel: Float64Array;
   readonly bias: Float64Array;
   readonly activation: Activation;
+  /** What embedded categories add to the bias. */
+  readonly lookups?: readonly Lookup[];
+}
+
+/** An embedding and the part of the dense layer that reads it, multiplied out. */
+export interface Lookup {
+  /** Position among the model's categories. */
+  readonly category: number;
+  /** `values[code * units + unit]`. */
+  readonly values: Float64Array;
 }
 
 export interface Affine {
@@ -68,7 +78,11 @@ export function foldAfter(layer: DenseLayer, affine: Affine): DenseLayer {
   const { units } = layer;
   const kernel = layer.kernel.map((weight, i) => weight * (affine.scale[i % units] ?? 0));
   const bias = layer.bias.map((b, u) => (b - (affine.mean[u] ?? 0)) * (affine.scale[u] ?? 0) + (affine.shift[u] ?? 0));
-  return { ...layer, kernel, bias };
+  const lookups = (layer.lookups ?? []).map(({ category, values }) => ({
+    category,
+    values: values.map((value, i) => value * (affine.scale[i % units] ?? 0)),
+  }));
+  return { ...layer, kernel, bias, lookups };
 }
 
 /** The dense layer with an affine step before it. */

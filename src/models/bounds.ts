@@ -17,3 +17,9 @@ export const kernelBlockRows = 128;
  * can overflow to infinity, so no infinity minus infinity can turn a probability into NaN.
  */
 export const factMagnitudeMax = 1e18;
+/** Inputs that are categories: each adds a look-up to every row. */
+export const categoriesMax = 32;
+/** Texts a category may tell apart. */
+export const vocabularyMax = 4096;
+/** Payments of the background that explanations compare with. */
+export const backgroundRowsMax = 100;

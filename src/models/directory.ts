@@ -2,6 +2,7 @@
  * A model's directory, TF.js's own format: model.json (topology and weights manifest), the weights' binary files, and beside
  * them card.json. The only part of this room that touches the disk.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { weightBytesMax } from './bounds.ts';
@@ -10,6 +11,7 @@ import type { ModelArtefact, ModelCard } from './types.ts';
 import { weightBytes } from './weights.ts';
 
 const weightsFile = 'weights.bin';
+const backgroundFile = 'background.json';
 
 interface ModelJson {
   readonly modelTopology?: unknown;
@@ -78,10 +80,29 @@ export async function readModelDirectory(directory: string): Promise<ModelArtefa
     weightSpecs: groups.flatMap((group) => group.weights).map(({ name, shape, dtype }) => ({ name, shape, dtype })),
     weightData: weights.toString('base64'),
     card,
+    ...(await readBackground(directory)),
   };
 }
 
-/** Writes beside the goal and moves into place file by file, weights first, so that an interruption leaves no half-written file. */
+/** Its content is checked against the card's inputs when the model is bound. */
+async function readBackground(directory: string): Promise<Pick<ModelArtefact, 'background'>> {
+  const path = join(directory, backgroundFile);
+  if (!existsSync(path)) return {};
+  const background = await readJson(path);
+  if (!isTable(background))
+    throw new ModelError('model_unreadable', `${path} is not a list of rows, each a list of numbers, texts and nulls.`);
+  return { background };
+}
+
+function isTable(value: unknown): value is NonNullable<ModelArtefact['background']> {
+  const isCell = (cell: unknown) => cell === null || typeof cell === 'number' || typeof cell === 'string';
+  return Array.isArray(value) && value.every((row) => Array.isArray(row) && row.every(isCell));
+}
+
+/**
+ * Writes beside the goal and moves into place file by file, weights first, so that an interruption leaves no half-written file.
+ * A background of a model that was there before does not stay behind.
+ */
 export async function writeModelDirectory(directory: string, artefact: ModelArtefact): Promise<void> {
   const modelJson = {
     format: 'layers-model',
@@ -95,11 +116,15 @@ export async function writeModelDirectory(directory: string, artefact: ModelArte
     [weightsFile, weightBytes(artefact.weightData)],
     ['model.json', `${JSON.stringify(modelJson, null, 2)}\n`],
     ['card.json', `${JSON.stringify(artefact.card, null, 2)}\n`],
+    ...(artefact.background === undefined
+      ? []
+      : [[backgroundFile, `${JSON.stringify(artefact.background)}\n`] satisfies [string, string]]),
   ];
   const temporary = (name: string) => join(directory, `.${name}.writing`);
   try {
     for (const [name, content] of files) await writeFile(temporary(name), content);
     for (const [name] of files) await rename(temporary(name), join(directory, name));
+    if (artefact.background === undefined) await rm(join(directory, backgroundFile), { force: true });
   } finally {
     for (const [name] of files) await rm(temporary(name), { force: true });
   }

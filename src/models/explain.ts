@@ -6,11 +6,11 @@
  * is also the cheaper: n + 1 rows through the kernel that is there anyway. Inputs that say the same thing (counts of
  * overlapping windows) share the credit: each alone contributes little while the others still tell.
  */
-import type { Contribution, ModelInput } from './types.ts';
+import type { CardInput, Contribution } from './types.ts';
 
 /** Largest magnitude first, ties in input order; inputs that change nothing are left out. */
 export function rankContributions(
-  inputs: readonly ModelInput[],
+  inputs: readonly CardInput[],
   logit: number,
   occluded: ArrayLike<number>,
   top: number,

@@ -1,19 +1,35 @@
 import type { Static } from 'typebox';
 import type { Frame, FrameLayout } from '../features/frame.ts';
-import type { modelCardSchema, modelInputSchema, modelSchema, weightSpecSchema } from './schema.ts';
+import type {
+  categoryInputSchema,
+  modelCardSchema,
+  modelSchema,
+  numericInputSchema,
+  weightSpecSchema,
+} from './schema.ts';
 
 /** How one model input is made from a numeric fact: `(transform(x) − mean) / deviation` is part of the graph, not of this. */
-export type ModelInput = Readonly<Static<typeof modelInputSchema>>;
+export type ModelInput = Readonly<Static<typeof numericInputSchema>>;
+/** A text that the graph embeds, by its place in the vocabulary (see features/frame.ts: 0 missing, 1 other, 2 … the vocabulary). */
+export type CategoryInput = Readonly<Omit<Static<typeof categoryInputSchema>, 'vocabulary'>> & {
+  readonly vocabulary: readonly string[];
+};
+/**
+ * The numeric inputs, in the card's order, are the columns of the graph's first input; each category, in the card's order, is
+ * a further input of one column.
+ */
+export type CardInput = ModelInput | CategoryInput;
 /** Applied to a fact before it enters the graph. */
 export type InputTransform = ModelInput['transform'];
 
 export interface ModelCard extends Readonly<Omit<Static<typeof modelCardSchema>, 'inputs'>> {
-  readonly inputs: readonly ModelInput[];
+  readonly inputs: readonly CardInput[];
   readonly [key: string]: unknown;
 }
 
 /** A TF.js LayersModel as stored in a release: topology and weights as TF.js writes them, and its card. */
-export type ModelArtefact = Readonly<Omit<Static<typeof modelSchema>, 'card' | 'weightSpecs'>> & {
+export type ModelArtefact = Readonly<Omit<Static<typeof modelSchema>, 'card' | 'weightSpecs' | 'background'>> & {
+  readonly background?: readonly (readonly (number | string | null)[])[];
   readonly weightSpecs: readonly Static<typeof weightSpecSchema>[];
   readonly card: ModelCard;
 };
@@ -24,16 +40,44 @@ export interface Contribution {
   readonly contribution: number;
 }
 
+/** What computes the forward pass. `kernel` is ours and the same bit for bit everywhere; the others are TF.js's. */
+export const backends = ['kernel', 'wasm', 'tfjs-node'] as const;
+export type Backend = (typeof backends)[number];
+
 /** A model bound to the frame layout of its release. */
 export interface BoundModel {
   readonly id: string;
   /** SHA-256 of topology, weights and inputs, hexadecimal. */
   readonly version: string;
-  readonly backend: 'kernel' | 'wasm';
+  readonly backend: Backend;
+  readonly inputs: readonly CardInput[];
+  /**
+   * Rows that explanations compare with, each as `gather` gives a row: the model's background, or one row of what is known of
+   * the training data (the mean of each input; else what stands in for a missing fact).
+   */
+  readonly background: readonly Float64Array[];
   /** Fraud probabilities of rows 0 … frame.rows − 1; the same for a row whatever the batch it is in, bit for bit. */
   score(frame: Frame, probabilities: Float64Array): void;
   /** The inputs that moved this row's logit most against the training mean, largest magnitude first. */
   explain(frame: Frame, row: number, top: number): readonly Contribution[];
+  /** A row of the frame as [input], in the card's order: a fact, NaN where missing, or a category's code. */
+  gather(frame: Frame, row: number): Float64Array;
+  /** Logits of rows as `gather` gives them, [row][input]. */
+  logits(rows: Float64Array): Float64Array;
 }
 
-export type BindModel = (artefact: ModelArtefact, layout: FrameLayout) => Promise<BoundModel>;
+/**
+ * Which backend an operator wants. `auto`: the kernel, or where it does not cover the model TF.js's WebAssembly: a decision
+ * replays bit for bit on any machine. `fastest`: measured when the model is bound, among all that are installed; a replay is
+ * then the same within 1e-5 on the probability.
+ */
+export type BackendChoice = Backend | 'auto' | 'fastest';
+
+export interface BindOptions {
+  readonly backend?: BackendChoice | undefined;
+  /** Where tfjs-node is installed, if not where its set-up puts it. */
+  readonly tfjsNodeDirectory?: string | undefined;
+}
+
+/** @throws ModelError (as a rejection), a sentence for the operator */
+export type BindModel = (artefact: ModelArtefact, layout: FrameLayout, options?: BindOptions) => Promise<BoundModel>;

@@ -1,11 +1,11 @@
 /** A bundle, checked and compiled into what the pipeline runs. */
-import type { FrameLayout } from '../features/frame.ts';
+import type { CategoricalColumn, FrameLayout, Literal } from '../features/frame.ts';
 import { compileFeatures, FeatureDefinitionError } from '../features/program.ts';
 import type { FeatureProgram } from '../features/types.ts';
 import { bindModel } from '../models/bind.ts';
 import { ModelError } from '../models/errors.ts';
-import { checkInputs } from '../models/inputs.ts';
-import type { BoundModel } from '../models/types.ts';
+import { categoryInputs, checkInputs, isCategory, numericInputs } from '../models/inputs.ts';
+import type { BindOptions, BoundModel, CardInput } from '../models/types.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import { lintPolicy } from '../policy/lint.ts';
 import type { CompiledPolicy } from '../policy/types.ts';
@@ -18,7 +18,7 @@ import type { CompiledRules } from '../rules/types.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
 import type { FillFrame, ListMembers } from './fill.ts';
-import { compileFill, isNumericColumn } from './fill.ts';
+import { compileFill, isCategoricalColumn, isNumericColumn } from './fill.ts';
 
 export interface CompiledRelease {
   readonly id: string;
@@ -44,15 +44,30 @@ export class ReleaseRefused extends Error {
   }
 }
 
+/** One column a name: the literals that rules name, then the model's texts, which rules take no notice of. */
+function categoricalColumns(
+  rules: ReadonlyMap<string, readonly Literal[]>,
+  model: ReleaseBundle['model'],
+): readonly CategoricalColumn[] {
+  const columns = new Map([...rules].map(([name, literals]) => [name, new Set(literals)]));
+  for (const { fact, vocabulary } of categoryInputs(model?.card.inputs ?? [])) {
+    const known = columns.get(fact) ?? new Set<Literal>();
+    for (const text of vocabulary) known.add(text);
+    columns.set(fact, known);
+  }
+  const names = [...columns.keys()].sort();
+  return names.map((name) => ({ name, vocabulary: [...(columns.get(name) ?? [])] }));
+}
+
 /** Numeric columns: the features in program order, then what rules and model need besides; sorted, so that it is one. */
 function layoutOf(bundle: ReleaseBundle, features: FeatureProgram): FrameLayout {
   const needs = collectColumnNeeds(bundle.rules, features.names);
-  const inputs = bundle.model?.card.inputs.map((input) => input.fact) ?? [];
+  const inputs = numericInputs(bundle.model?.card.inputs ?? []).map((input) => input.fact);
   const known = new Set(features.names);
   const others = new Set([...needs.numeric, ...inputs].filter((name) => !known.has(name)));
   return {
     numeric: [...features.names, ...[...others].sort()],
-    categorical: [...needs.categorical].map(([name, vocabulary]) => ({ name, vocabulary })),
+    categorical: categoricalColumns(needs.categorical, bundle.model),
     featureCount: features.names.length,
   };
 }
@@ -72,21 +87,26 @@ function refusalOf(error: unknown): unknown {
 function unknownInputs({ model }: ReleaseBundle, features: FeatureProgram, lists: ListMembers): string[] {
   if (model === null) return [];
   const known = new Set(features.names);
+  const isKnown = (input: CardInput): boolean =>
+    isCategory(input) ? isCategoricalColumn(input.fact) : known.has(input.fact) || isNumericColumn(input.fact, lists);
   return checkInputs(model.card)
-    .filter(({ fact }) => !known.has(fact) && !isNumericColumn(fact, lists))
-    .map(({ fact }) => `model: its input ${JSON.stringify(fact)} is not a numeric fact of this release`);
+    .filter((input) => !isKnown(input))
+    .map((input) => {
+      const kind = isCategory(input) ? 'text' : 'numeric';
+      return `model: its input ${JSON.stringify(input.fact)} is not a ${kind} fact of this release`;
+    });
 }
 
 /** @throws ReleaseRefused with the problems found. */
-export async function compileRelease(bundle: ReleaseBundle): Promise<CompiledRelease> {
+export async function compileRelease(bundle: ReleaseBundle, models: BindOptions = {}): Promise<CompiledRelease> {
   try {
-    return await compileParts(bundle);
+    return await compileParts(bundle, models);
   } catch (error) {
     throw refusalOf(error);
   }
 }
 
-async function compileParts(bundle: ReleaseBundle): Promise<CompiledRelease> {
+async function compileParts(bundle: ReleaseBundle, models: BindOptions): Promise<CompiledRelease> {
   const features = compileFeatures(bundle.features);
   refuse(lintLists(bundle.lists).map(({ pointer, message }) => `lists ${pointer}: ${message}`));
   const members = compileLists(bundle.lists);
@@ -103,7 +123,7 @@ async function compileParts(bundle: ReleaseBundle): Promise<CompiledRelease> {
     fill: compileFill(layout, members),
     rules: compileRules(bundle.rules, layout),
     policy: compilePolicy(bundle.policy, members),
-    model: bundle.model === null ? null : await bindModel(bundle.model, layout),
+    model: bundle.model === null ? null : await bindModel(bundle.model, layout, models),
     probabilityColumn: layout.numeric.indexOf(modelProbabilityFact),
   };
 }

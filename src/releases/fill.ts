@@ -83,6 +83,15 @@ export function isNumericColumn(name: string, lists: ListMembers): boolean {
   return paymentTexts.has(list.field) && lists.has(list.list);
 }
 
+function literalOf(name: string): LiteralOf | undefined {
+  return name.startsWith(attributePrefix) ? attributeOf(name.slice(attributePrefix.length)) : paymentTexts.get(name);
+}
+
+/** Whether a payment has a text of this name. */
+export function isCategoricalColumn(name: string): boolean {
+  return literalOf(name) !== undefined;
+}
+
 function fillNumbers(column: number, valueOf: NumberOf): ColumnFill {
   return (frame, payments) => {
     const values = frame.numbers[column] as Float64Array;
@@ -125,9 +134,7 @@ export function compileFill(layout: FrameLayout, lists: ListMembers): FillFrame 
     fills.push(fillNumbers(column, valueOf));
   });
   layout.categorical.forEach(({ name, vocabulary }, column) => {
-    const valueOf = name.startsWith(attributePrefix)
-      ? attributeOf(name.slice(attributePrefix.length))
-      : paymentTexts.get(name);
+    const valueOf = literalOf(name);
     if (valueOf === undefined) throw new Error(`no such categorical column: ${name}`);
     fills.push(fillCodes(column, valueOf, vocabulary));
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Static } from 'typebox';
 import Value from 'typebox/value';
 import { readModelDirectory } from '../models/directory.ts';
+import type { BindOptions } from '../models/types.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
 import type { CompiledRelease } from './compile.ts';
@@ -45,7 +46,11 @@ export class ReleaseStore {
   readonly #directory: string;
   readonly #compiled = new Map<string, Promise<CompiledRelease>>();
 
-  constructor(dataDirectory: string) {
+  readonly #models: BindOptions;
+
+  /** @param models how the models of its releases are bound */
+  constructor(dataDirectory: string, models: BindOptions = {}) {
+    this.#models = models;
     this.#directory = join(dataDirectory, 'releases');
     mkdirSync(this.#directory, { recursive: true });
   }
@@ -59,7 +64,7 @@ export class ReleaseStore {
 
   /** Compiles (and so checks) the bundle, and keeps it. The same bundle again is the same file. */
   async add(bundle: ReleaseBundle): Promise<CompiledRelease> {
-    const release = await compileRelease(bundle);
+    const release = await compileRelease(bundle, this.#models);
     const path = this.#path(release.id);
     if (!existsSync(path)) {
       const stored: StoredRelease = { id: release.id, featureNames: release.features.names, bundle };
@@ -86,7 +91,7 @@ export class ReleaseStore {
   compiled(id: string): Promise<CompiledRelease> {
     const known = this.#compiled.get(id);
     if (known !== undefined) return known;
-    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle));
+    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle, this.#models));
     compiled.catch(() => this.#compiled.delete(id));
     this.#remember(id, compiled);
     return compiled;

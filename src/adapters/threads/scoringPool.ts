@@ -6,6 +6,7 @@ import { bounds } from '../../pipeline/bounds.ts';
 import type { ScoringPool } from '../../pipeline/ports.ts';
 import { fillBatch, scoreInline } from '../../pipeline/score.ts';
 import { Payment } from '../../domain/payment.ts';
+import type { BindOptions } from '../../models/types.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 
 const workerFile = new URL('../../../workers/scoring.ts', import.meta.url).href;
@@ -23,10 +24,11 @@ class PiscinaScoringPool implements ScoringPool {
   readonly #piscina: Piscina;
   #rowsMin = Number.POSITIVE_INFINITY;
 
-  constructor(release: CompiledRelease, threads: number) {
+  constructor(release: CompiledRelease, threads: number, models: BindOptions) {
     this.#piscina = new Piscina({
       filename: workerFile,
-      workerData: { bundle: release.bundle },
+      // The backend that was chosen here: a measurement of its own could choose another.
+      workerData: { bundle: release.bundle, models: { ...models, backend: release.model?.backend } },
       minThreads: threads,
       maxThreads: threads,
       maxQueue: bounds.inFlightBatchesMax * 2,
@@ -87,6 +89,10 @@ class PiscinaScoringPool implements ScoringPool {
 }
 
 /** Starts the workers and measures from which batch size on they pay; until then every batch is scored inline. */
-export function createScoringPool(release: CompiledRelease, threads: number): PiscinaScoringPool {
-  return new PiscinaScoringPool(release, threads);
+export function createScoringPool(
+  release: CompiledRelease,
+  threads: number,
+  models: BindOptions = {},
+): PiscinaScoringPool {
+  return new PiscinaScoringPool(release, threads, models);
 }

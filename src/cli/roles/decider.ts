@@ -106,7 +106,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   mkdirSync(dataDir, { recursive: true });
   const lock = await awaitDirectory(dataDir);
   opened.defer(() => lock.release());
-  const releases = new ReleaseStore(dataDir);
+  const releases = new ReleaseStore(dataDir, environment.models);
   const release = await releases.add(bundle);
   warmUp(release, systemClock.nowMs());
   const log = openKafka(environment.kafka, logger);

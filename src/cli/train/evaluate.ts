@@ -1,6 +1,7 @@
 /** A model's scores on rows of a history whose facts are the model's inputs. */
 import { Frame, type FrameLayout, frameRowsMax } from '../../features/frame.ts';
 import { bindModel } from '../../models/bind.ts';
+import { numericInputs } from '../../models/inputs.ts';
 import type { ScoredPayment } from '../../models/metrics.ts';
 import type { ModelArtefact, ModelInput } from '../../models/types.ts';
 import type { History } from './history.ts';
@@ -38,7 +39,7 @@ export async function scoreHistory(
   history: History,
   rows: readonly number[],
 ): Promise<ScoredPayment[]> {
-  const { inputs } = artefact.card;
+  const inputs = numericInputs(artefact.card.inputs);
   const scores = await scoreRows(artefact, inputs, rowFacts(history, rows, inputs.length));
   return rows.map((row, at) => ({
     score: scores[at] ?? Number.NaN,

@@ -21,6 +21,7 @@ import { StreamConsumer } from '../../pipeline/stream.ts';
 import type { Environment } from '../../config/env.ts';
 import type { VelocityStore } from '../../pipeline/ports.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
+import type { BindOptions } from '../../models/types.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { registerSystemGauges } from './gauges.ts';
@@ -40,6 +41,8 @@ export interface SystemOptions {
   readonly engines?: Engines;
   /** A part has ended that only a new start of the process brings back. */
   readonly onDead?: (error: unknown) => void;
+  /** How the model is bound; as it is by default where unset. */
+  readonly models?: BindOptions;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
@@ -77,9 +80,14 @@ function dependenciesOf(embedded: Embedded, analytics: AnalyticsChild, pipeline:
   ];
 }
 
-function startPool(release: CompiledRelease, threads: number, logger: Logger): ScoringPool | undefined {
+function startPool(
+  release: CompiledRelease,
+  threads: number,
+  models: BindOptions,
+  logger: Logger,
+): ScoringPool | undefined {
   if (threads === 0) return undefined;
-  const pool = createScoringPool(release, threads);
+  const pool = createScoringPool(release, threads, models);
   // In the background: until it is measured, every batch is scored inline.
   pool.calibrate(release).then(
     () => logger.info({ threads, rowsMin: pool.rowsMin }, 'scoring pool measured'),
@@ -98,8 +106,8 @@ function openMemory(embedded: Embedded, release: CompiledRelease, logger: Logger
 }
 
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { logger, dataDirectory } = options;
-  const releases = new ReleaseStore(dataDirectory);
+  const { logger, dataDirectory, models = {} } = options;
+  const releases = new ReleaseStore(dataDirectory, models);
   const release = await releases.add(options.bundle);
   warmUp(release, systemClock.nowMs());
   const embedded = await openEmbedded(dataDirectory);
@@ -108,7 +116,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const { kafka, redis: redisSettings, clickhouse, retention } = options.engines ?? {};
   const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
   const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
-  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), logger);
+  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), models, logger);
   const pipeline = new Pipeline({
     release,
     store: embedded.decisions,

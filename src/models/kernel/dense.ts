@@ -1,12 +1,11 @@
 /**
  * One dense layer over a tile of rows. Every output is bias + x₀w₀ + x₁w₁ + … in this order, one rounding a step, in one
- * lane of its own: which rows share the tile and which units share the vector cannot change a bit of it.
+ * lane of its own: which rows share the tile and which units share the vector cannot change a bit of it. Inputs whose weights
+ * are zero for all units of a segment are passed over, which changes no bit either: x + 0 is x.
  */
 import { FunctionBody } from './encoder.ts';
-import type { LayerLayout } from './layout.ts';
-
-/** Inputs taken in one turn of the loop; widths are padded to it. */
-const unroll = 4;
+import type { LayerLayout, SegmentLayout } from './layout.ts';
+import { segmentStep as unroll } from './segments.ts';
 
 export interface DenseSource {
   /** Address of the first input of row 0. */
@@ -42,29 +41,38 @@ export function denseFunction(
 ): FunctionBody {
   const f = new FunctionBody(['i32']);
   const base = f.local('i32');
-  let firstVector = 0;
-  for (const { size, count } of unitGroups(layer.units / 4, rows)) {
-    emitGroup(f, layer, { rows, vectors: size }, source, activationIndex, base, firstVector, count);
-    firstVector += size * count;
+  for (const segment of layer.segments) {
+    let firstVector = 0;
+    for (const { size, count } of unitGroups(segment.units / 4, rows)) {
+      emitGroup(
+        f,
+        { layer, segment, tile: { rows, vectors: size }, source, activationIndex, base },
+        firstVector,
+        count,
+      );
+      firstVector += size * count;
+    }
   }
   return f;
 }
 
-/** `count` tiles side by side, in a loop over the units. */
-function emitGroup(
-  f: FunctionBody,
-  layer: LayerLayout,
-  tile: Tile,
-  source: DenseSource,
-  activationIndex: number,
-  base: number,
-  firstVector: number,
-  count: number,
-): void {
+interface Emission {
+  readonly layer: LayerLayout;
+  readonly segment: SegmentLayout;
+  readonly tile: Tile;
+  readonly source: DenseSource;
+  readonly activationIndex: number;
+  /** The local that holds the tile's first unit, in bytes from the segment's first. */
+  readonly base: number;
+}
+
+/** `count` tiles side by side, in a loop over the segment's units. */
+function emitGroup(f: FunctionBody, emission: Emission, firstVector: number, count: number): void {
+  const { tile, base } = emission;
   const start = firstVector * 16;
   f.i32(start).set(base);
   f.loop(() => {
-    emitTile(f, layer, tile, source, activationIndex, base);
+    emitTile(f, emission);
     f.get(base)
       .i32(tile.vectors * 16)
       .op('i32Add')
@@ -73,14 +81,8 @@ function emitGroup(
   });
 }
 
-function emitTile(
-  f: FunctionBody,
-  layer: LayerLayout,
-  { rows, vectors }: Tile,
-  source: DenseSource,
-  activationIndex: number,
-  base: number,
-): void {
+function emitTile(f: FunctionBody, { layer, segment, tile, source, activationIndex, base }: Emission): void {
+  const { rows, vectors } = tile;
   const weightPointer = f.local('i32');
   const inputPointer = f.local('i32');
   const end = f.local('i32');
@@ -89,26 +91,35 @@ function emitTile(
   const input = f.local('v128');
   const sum = (row: number, vector: number) => sums[row * vectors + vector] ?? 0;
   const rowBytes = layer.inputs * 4;
-  const unitBytes = layer.units * 4;
+  const unitBytes = segment.units * 4;
+  const firstInput = source.address + segment.firstInput * 4;
+  const firstUnit = segment.firstUnit * 4;
 
   for (let vector = 0; vector < vectors; vector++) {
-    f.get(base).access('v128Load', layer.bias + vector * 16);
-    for (let row = 0; row < rows - 1; row++) f.tee(sum(row, vector));
-    f.set(sum(rows - 1, vector));
+    const at = firstUnit + vector * 16;
+    for (let row = 0; row < rows; row++) {
+      if (layer.starts === undefined && row > 0) f.get(sum(0, vector));
+      else if (layer.starts === undefined) f.get(base).access('v128Load', layer.bias + at);
+      else f.get(base).access('v128Load', layer.starts + row * layer.units * 4 + at);
+      f.set(sum(row, vector));
+    }
   }
   f.get(base).set(weightPointer);
   if (source.moving) f.get(0);
   else f.i32(0);
-  f.tee(inputPointer).i32(rowBytes).op('i32Add').set(end);
+  f.tee(inputPointer)
+    .i32(segment.inputs * 4)
+    .op('i32Add')
+    .set(end);
   f.loop(() => {
     for (let step = 0; step < unroll; step++) {
-      const weightAt = (vector: number) => layer.weights + step * unitBytes + vector * 16;
+      const weightAt = (vector: number) => segment.weights + step * unitBytes + vector * 16;
       loaded.forEach((local, vector) => {
         f.get(weightPointer).access('v128Load', weightAt(vector)).set(local);
       });
       for (let row = 0; row < rows; row++) {
         f.get(inputPointer)
-          .access('v128Load32Splat', source.address + row * rowBytes + step * 4)
+          .access('v128Load32Splat', firstInput + row * rowBytes + step * 4)
           .set(input);
         for (let vector = 0; vector < vectors; vector++) {
           f.get(sum(row, vector)).get(input);
@@ -134,7 +145,7 @@ function emitTile(
       f.get(base).get(sum(row, vector));
       if (layer.activation === 'relu') f.f32x4(0).op('f32x4Pmax');
       else if (layer.activation !== 'linear') f.call(activationIndex);
-      f.access('v128Store', layer.output + row * unitBytes + vector * 16);
+      f.access('v128Store', layer.output + row * layer.units * 4 + firstUnit + vector * 16);
     }
   }
 }

@@ -29,6 +29,8 @@ export const simd = (opcode: number): readonly number[] => [0xfd, ...unsigned(op
 export const plain = {
   i32Add: [0x6a],
   i32Sub: [0x6b],
+  i32Mul: [0x6c],
+  i32ShrU: [0x76],
   i32LtU: [0x49],
   i32GeU: [0x4f],
   v128And: simd(0x4e),
@@ -56,6 +58,7 @@ export type PlainInstruction = keyof typeof plain;
 
 /** Instructions on memory: opcode, and the alignment as a power of two. */
 export const memory = {
+  i32Load: [[0x28], 2],
   v128Load: [simd(0x00), 4],
   v128Load32Splat: [simd(0x09), 2],
   v128Load32Zero: [simd(0x5c), 2],

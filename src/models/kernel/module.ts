@@ -4,6 +4,7 @@ import { denseFunction } from './dense.ts';
 import { encodeModule, FunctionBody } from './encoder.ts';
 import { activationFunction, expFunction, logFunction, sigmoidFunction } from './functions.ts';
 import { type KernelLayout, tileRows } from './layout.ts';
+import { lookupFunction } from './lookup.ts';
 
 const fixed = { exp: 0, log: 1, sigmoid: 2, sigmoid4: 3, tanh4: 4, signedLog: 5 } as const;
 
@@ -79,9 +80,10 @@ function emitTransform(f: FunctionBody, layout: KernelLayout, pair: number, valu
 }
 
 /** (inputOffset, outputOffset) → nothing: every layer over a tile of rows, then logits and probabilities. */
-function tileFunction(layout: KernelLayout, rows: number, firstDense: number): FunctionBody {
+function tileFunction(layout: KernelLayout, rows: number, firstDense: number, lookup: number): FunctionBody {
   const f = new FunctionBody(['i32', 'i32']);
   layout.layers.forEach((_, index) => {
+    if (index === layout.lookup?.layer) f.get(1).call(lookup);
     f.get(0).call(firstDense + index);
   });
   const output = layout.layers[layout.layers.length - 1];
@@ -149,7 +151,10 @@ export function kernelModule(layout: KernelLayout): Uint8Array<ArrayBuffer> {
       const activation = layer.activation === 'tanh' ? fixed.tanh4 : fixed.sigmoid4;
       functions.push(denseFunction(layer, rows, source, activation));
     });
-    return functions.push(tileFunction(layout, rows, firstDense)) - 1;
+    const { lookup } = layout;
+    const looked = lookup && layout.layers[lookup.layer];
+    const lookupIndex = looked ? functions.push(lookupFunction(lookup, looked, rows)) - 1 : -1;
+    return functions.push(tileFunction(layout, rows, firstDense, lookupIndex)) - 1;
   };
   const wideTile = addTile(tileRows);
   const singleTile = addTile(1);

@@ -1,5 +1,6 @@
 /** What a trained model says of itself: data for machines, and the same as a page. */
 import type { RankingMetrics } from '../metrics.ts';
+import { numericInputs } from '../inputs.ts';
 import type { ModelCard, ModelInput } from '../types.ts';
 import type { FitOptions } from './fit.ts';
 
@@ -67,7 +68,7 @@ export function cardMarkdown(card: TrainedCard): string {
     '',
     '| input | transform | where missing |',
     '|---|---|---|',
-    ...card.inputs.map(inputLine),
+    ...numericInputs(card.inputs).map(inputLine),
     '',
     '## Limits',
     '',

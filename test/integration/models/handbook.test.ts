@@ -11,6 +11,7 @@ import { openSource, type ReplayItem } from '../../../src/cli/replay/source.ts';
 import { rowFacts, scoreHistory } from '../../../src/cli/train/evaluate.ts';
 import { buildHistory, dayMs, trainingLayout } from '../../../src/cli/train/history.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
+import { numericInputs } from '../../../src/models/inputs.ts';
 import { prepareFact } from '../../../src/models/arithmetic.ts';
 import { readModelDirectory } from '../../../src/models/directory.ts';
 import { rankingMetrics } from '../../../src/models/metrics.ts';
@@ -68,7 +69,7 @@ test.skipIf(!handbook.met)('the default card’s measures come out again', { tim
   await tf.setBackend('cpu');
   const facts = rowFacts(history, rows.test, inputs.length);
   const prepared = Float32Array.from(facts, (fact, at) => {
-    const input = inputs[at % inputs.length];
+    const input = numericInputs(inputs)[at % inputs.length];
     return input ? prepareFact(fact, input.transform, input.missing) : Number.NaN;
   });
   const model = await loadLayersModel(loadable(artefact));
