@@ -1,6 +1,7 @@
 /** A model as a release holds it, as JSON Schema. Loading it asks for more (inputs.ts, network.ts) and says so in words. */
 import { Type } from 'typebox';
 import { backgroundRowsMax, factMagnitudeMax, modelInputsMax, vocabularyMax } from './bounds.ts';
+import { referenceSchema } from './monitoring/reference.ts';
 
 export const numericInputSchema = Type.Object({
   fact: Type.String({ minLength: 1, description: 'A numeric fact of the release.' }),
@@ -23,7 +24,11 @@ export const categoryInputSchema = Type.Object({
 export const modelInputSchema = Type.Union([numericInputSchema, categoryInputSchema]);
 
 export const modelCardSchema = Type.Object(
-  { id: Type.String(), inputs: Type.Array(modelInputSchema, { minItems: 1, maxItems: modelInputsMax }) },
+  {
+    id: Type.String(),
+    inputs: Type.Array(modelInputSchema, { minItems: 1, maxItems: modelInputsMax }),
+    reference: Type.Optional(referenceSchema),
+  },
   { description: 'Also where the model comes from and how good it is: data, split, metrics.' },
 );
 
