@@ -2,10 +2,10 @@
  * Trains one multilayer perceptron with TF.js. Seeded from end to end, and on the WebAssembly backend plain SIMD gives the same
  * bits on every machine: the same table, options and seed give the same weights. Runs in a worker (workers/training.ts).
  */
-import * as tf from '@tensorflow/tfjs-core';
 import { log } from '../arithmetic.ts';
 import { averagePrecisionOf } from '../metrics.ts';
 import { dropoutMasks } from './dropout.ts';
+import { logitsOfBatch, lossAndGradients } from './gradients.ts';
 import { createAdam, type Parameter } from './optimiser.ts';
 import { shuffle, uniform } from './random.ts';
 import { type Standardisation, standardisation, type TrainingTable } from './table.ts';
@@ -86,41 +86,6 @@ export function startParameters(
   });
 }
 
-function forward(rows: tf.Tensor, weights: readonly tf.Tensor[], masks: readonly tf.Tensor[]): tf.Tensor {
-  let activations = rows;
-  for (let at = 0; at < weights.length; at += 2) {
-    const [kernel, bias] = [weights[at], weights[at + 1]];
-    if (kernel === undefined || bias === undefined) throw new Error('a layer has a kernel and a bias');
-    activations = tf.add(tf.matMul(activations as tf.Tensor2D, kernel as tf.Tensor2D), bias);
-    if (at + 2 < weights.length) activations = tf.relu(activations);
-    const mask = masks[at / 2];
-    if (mask !== undefined) activations = tf.mul(activations, mask);
-  }
-  return activations;
-}
-
-const tensorsOf = (parameters: readonly Parameter[]): tf.Tensor[] =>
-  parameters.map(({ values, shape }) => tf.tensor(values, [...shape]));
-
-/** Mean cross-entropy of the batch and its gradients, in the order of the parameters. */
-function lossAndGradients(
-  rows: Float32Array,
-  labels: Float32Array,
-  masks: readonly Float32Array[],
-  parameters: readonly Parameter[],
-) {
-  return tf.tidy(() => {
-    const batch = labels.length;
-    const input = tf.tensor2d(rows, [batch, rows.length / batch]);
-    const answers = tf.tensor2d(labels, [batch, 1]);
-    const maskTensors = masks.map((mask) => tf.tensor2d(mask, [batch, mask.length / batch]));
-    const loss = (...weights: tf.Tensor[]): tf.Scalar =>
-      tf.losses.sigmoidCrossEntropy(answers, forward(input, weights, maskTensors));
-    const { value, grads } = tf.valueAndGrads(loss)(tensorsOf(parameters));
-    return { loss: value.dataSync()[0] ?? Number.NaN, gradients: grads.map((gradient) => gradient.dataSync()) };
-  });
-}
-
 /** Standardises rows of the table as the graph will. */
 function createGather({ width, values }: TrainingTable, { mean, variance }: Standardisation, epsilon: number) {
   const scale = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
@@ -140,11 +105,7 @@ function logitsOf(rows: Int32Array, gather: (rows: Int32Array) => Float32Array, 
   const logits = new Float64Array(rows.length);
   for (let first = 0; first < rows.length; first += validationBatchRows) {
     const some = rows.subarray(first, first + validationBatchRows);
-    const answer = tf.tidy(() => {
-      const input = gather(some);
-      return forward(tf.tensor2d(input, [some.length, input.length / some.length]), tensorsOf(parameters), []).dataSync();
-    });
-    logits.set(answer, first);
+    logits.set(logitsOfBatch(gather(some), some.length, parameters), first);
   }
   return logits;
 }
@@ -182,7 +143,10 @@ export function fit(task: FitTask, { stopped, onEpoch }: FitHooks): Fitted | und
       if (stopped()) return best && { ...best, stopped: true };
       const batch = order.subarray(first, first + batchRows);
       const labels = Float32Array.from(batch, labelOf);
-      const { loss, gradients } = lossAndGradients(gather(batch), labels, masksOf(batch.length), parameters);
+      const { loss, gradients } = lossAndGradients(
+        { inputs: gather(batch), labels, masks: masksOf(batch.length) },
+        parameters,
+      );
       lossSum += loss * batch.length;
       step(gradients, (options.learningRate / 2) * (1 + Math.cos((Math.PI * done) / steps)));
     }
