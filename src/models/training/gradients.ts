@@ -47,10 +47,12 @@ function forward(inputs: tf.Tensor2D, layers: readonly Layer[], masks: readonly 
 
 /** Logits of rows of standardised inputs, without dropout. */
 export function logitsOfBatch(inputs: Float32Array, rows: number, parameters: readonly Parameter[]): Float32Array {
-  return tf.tidy(
-    () =>
-      forward(tf.tensor2d(inputs, [rows, inputs.length / rows]), layersOf(parameters), []).logits.dataSync() as Float32Array,
-  );
+  let answer = new Float32Array(0);
+  tf.tidy(() => {
+    const { logits } = forward(tf.tensor2d(inputs, [rows, inputs.length / rows]), layersOf(parameters), []);
+    answer = logits.dataSync() as Float32Array<ArrayBuffer>;
+  });
+  return answer;
 }
 
 /** Mean cross-entropy, and its derivative by each logit. */
@@ -69,13 +71,16 @@ function crossEntropy(logits: Float32Array, labels: Float32Array): { loss: numbe
 
 /** Mean cross-entropy of the batch and its gradients, in the order of the parameters. */
 export function lossAndGradients({ inputs, labels, masks }: Batch, parameters: readonly Parameter[]) {
-  return tf.tidy(() => {
+  const gradients: ArrayLike<number>[] = [];
+  let meanLoss = Number.NaN;
+  // The answer is not tidy's: it would look for tensors among all the numbers.
+  tf.tidy(() => {
     const rows = labels.length;
     const layers = layersOf(parameters);
     const maskTensors = masks.map((mask) => tf.tensor2d(mask, [rows, mask.length / rows]));
     const { activations, logits } = forward(tf.tensor2d(inputs, [rows, inputs.length / rows]), layers, maskTensors);
     const { loss, slopes } = crossEntropy(logits.dataSync() as Float32Array, labels);
-    const gradients: ArrayLike<number>[] = [];
+    meanLoss = loss;
     let slope = tf.tensor2d(slopes, [rows, 1]);
     for (let at = layers.length - 1; at >= 0; at--) {
       const input = activations[at] as tf.Tensor2D;
@@ -87,6 +92,6 @@ export function lossAndGradients({ inputs, labels, masks }: Batch, parameters: r
       const mask = maskTensors[at - 1];
       slope = tf.mul(passed, mask === undefined ? open : tf.mul(open, mask));
     }
-    return { loss, gradients };
   });
+  return { loss: meanLoss, gradients };
 }
