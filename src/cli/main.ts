@@ -37,6 +37,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./simulate.ts')).simulateCommand(),
   },
   {
+    name: 'features',
+    about: 'write the feature table of a file of payments',
+    load: async () => (await import('./features.ts')).featuresCommand(),
+  },
+  {
     name: 'train',
     about: 'train the model of a release',
     load: async () => (await import('./train.ts')).trainCommand(),

@@ -74,7 +74,8 @@ function checkWindows(definition: FeatureDefinition, at: string, report: Report)
   }
   if (labelRuns.has(definition.aggregate)) {
     // The payment itself has no label yet: without a delay it would end every run.
-    if (definition.delay === undefined) report(`${at}/delay`, `${definition.aggregate} needs a delay: labels come late`);
+    if (definition.delay === undefined)
+      report(`${at}/delay`, `${definition.aggregate} needs a delay: labels come late`);
     if (definition.windows === undefined) return [windowMsMax];
   }
   if (definition.windows === undefined) report(`${at}/windows`, `${definition.aggregate} needs windows`);

@@ -66,7 +66,7 @@ class RunReader {
     let sureMs = oldest < 0 ? Number.NaN : cell.timeAt(oldest);
     let farthestMs = sureMs;
     let sure = true;
-    let ended = false;
+    let genuine = 0;
     this.#window.eachBack((at, cut) => {
       const labels = this.#labelsOf(at, cut);
       if (sure && labels.genuineMax === 0 && labels.fraudsMin === labels.fraudsMax) {
@@ -76,10 +76,10 @@ class RunReader {
       } else sure = false;
       length.high += labels.fraudsMax;
       if (labels.fraudsMax > 0) farthestMs = labels.firstMs;
-      ended = labels.genuineMin > 0;
-      return !ended;
+      genuine = labels.genuineMin;
+      return genuine === 0;
     });
-    if (ended && !this.#isTied()) this.#window.unknown = false;
+    if (genuine > 0 && !this.#isTied()) this.#window.unknown = false;
     if (this.#op.code === opCodes.fraudRun) return length;
     // Whether there is a run at all is not known: no distance says that.
     if (length.low === 0 && length.high > 0) this.#window.unknown = true;
@@ -92,9 +92,7 @@ class RunReader {
     let far = Number.NaN;
     this.#window.eachBack((at, cut) => {
       const labels = this.#labelsOf(at, cut);
-      const [least, most] = wantsFraud
-        ? [labels.fraudsMin, labels.fraudsMax]
-        : [labels.genuineMin, labels.genuineMax];
+      const [least, most] = wantsFraud ? [labels.fraudsMin, labels.fraudsMax] : [labels.genuineMin, labels.genuineMax];
       if (most === 0) return true;
       if (Number.isNaN(near)) near = this.#ago(labels.lastMs);
       if (least === 0) return true;
@@ -139,11 +137,6 @@ class RunReader {
 }
 
 /** @param window classified for the op's window. Says there whether nothing is known. */
-export function labelRunEstimate(
-  cell: StateCell,
-  evaluation: Evaluation,
-  window: BucketWindow,
-  op: Op,
-): Estimate {
+export function labelRunEstimate(cell: StateCell, evaluation: Evaluation, window: BucketWindow, op: Op): Estimate {
   return new RunReader(cell, evaluation, window, op).estimate();
 }

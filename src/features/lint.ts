@@ -71,7 +71,10 @@ function lintDerived(derived: readonly DerivedDefinition[], features: readonly E
     if (definition.of.length !== wanted) wrong('/of', `${definition.op} is of ${wanted} operands`);
     definition.of.forEach((operand, k) => {
       if (operand !== amountOperand && !known.has(operand) && !names.has(operand)) {
-        wrong(`/of/${k}`, `"${operand}" is neither ${amountOperand} nor a feature of this release that stands before it`);
+        wrong(
+          `/of/${k}`,
+          `"${operand}" is neither ${amountOperand} nor a feature of this release that stands before it`,
+        );
       }
     });
     names.add(definition.name);

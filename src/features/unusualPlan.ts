@@ -43,10 +43,7 @@ export interface UnusualPlan {
 const ruleKey = ({ unusual }: ExpandedFeature): string => JSON.stringify(unusual);
 
 /** @param opOf an op of the reference window, as `mean` or `stddev` would have it */
-function thresholdFor(
-  feature: ExpandedFeature,
-  opOf: (feature: ExpandedFeature) => Op,
-): Threshold | undefined {
+function thresholdFor(feature: ExpandedFeature, opOf: (feature: ExpandedFeature) => Op): Threshold | undefined {
   const { unusual: rule, delayMs } = feature;
   if (rule === undefined) return undefined;
   const reference = {
@@ -91,7 +88,9 @@ export function planUnusual(
   }
   const placeOf = (f: ExpandedFeature): { group: Group; rule: number } | undefined => {
     const group = groups.get(groupKey(f));
-    return f.unusual === undefined || group === undefined ? undefined : { group, rule: group.rules.indexOf(ruleKey(f)) };
+    return f.unusual === undefined || group === undefined
+      ? undefined
+      : { group, rule: group.rules.indexOf(ruleKey(f)) };
   };
   return {
     lanes: [...groups.values()].map(({ lane }) => lane),

@@ -84,13 +84,18 @@ export class FactTable {
   #grow(): void {
     const bytes = this.precision === 'float64' ? 8 : 4;
     const chunkBytes = chunkRows * this.width * bytes;
-    if (this.#rows >= historyRowsMax || (this.#chunks.length + 1) * chunkBytes > Math.max(historyBytesMax, chunkBytes)) {
+    if (
+      this.#rows >= historyRowsMax ||
+      (this.#chunks.length + 1) * chunkBytes > Math.max(historyBytesMax, chunkBytes)
+    ) {
       throw failed(
         `${this.#rows} payments with ${this.width} facts each are as many as are kept at once; take fewer days or fewer inputs.`,
       );
     }
     this.#chunks.push(
-      this.precision === 'float64' ? new Float64Array(chunkRows * this.width) : new Float32Array(chunkRows * this.width),
+      this.precision === 'float64'
+        ? new Float64Array(chunkRows * this.width)
+        : new Float32Array(chunkRows * this.width),
     );
   }
 }

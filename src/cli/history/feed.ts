@@ -6,6 +6,7 @@ import { failed } from '../../config/exit.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { createFeatureMatrix, type FeatureMatrix } from '../../features/frame.ts';
 import type { VelocityMemory } from '../../features/types.ts';
+import { labels } from './labelled.ts';
 
 export const dayMs = 86_400_000;
 export const feedRowsMax = 256;
@@ -17,7 +18,7 @@ const unknownSlack = 4096;
 
 export interface FedRows {
   readonly payments: readonly Payment[];
-  /** 1 is fraud. */
+  /** 1 is fraud, 0 is not, 2 where the file does not say. */
   readonly frauds: Uint8Array;
   readonly rows: number;
   /** The features of row r as they were when it was decided, from `r × featureCount` on. */
@@ -52,7 +53,7 @@ export class HistoryFeed {
   }
 
   /** @throws CommandError (exit code 1) where the payment is earlier than the one before */
-  add(payment: Payment, fraud: boolean): void {
+  add(payment: Payment, label: number): void {
     const { occurredAtMs } = payment;
     if (occurredAtMs < this.#lastMs) {
       throw failed(
@@ -63,9 +64,9 @@ export class HistoryFeed {
     // A label that falls due before this payment must be in the state for it, and not for the payments before.
     if (this.#dueAtMs <= occurredAtMs || this.#payments.length === feedRowsMax) this.flush();
     if (this.#dueAtMs <= occurredAtMs) this.#label(occurredAtMs);
-    this.#frauds[this.#payments.length] = fraud ? 1 : 0;
+    this.#frauds[this.#payments.length] = label;
     this.#payments.push(payment);
-    if (fraud) this.#remember(payment);
+    if (label === labels.fraud) this.#remember(payment);
   }
 
   flush(): void {

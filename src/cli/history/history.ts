@@ -6,7 +6,7 @@ import { compileFill } from '../../releases/fill.ts';
 import { numericFacts, paymentFact } from '../../rules/facts.ts';
 import { type FactPrecision, FactTable, GrowingColumn } from './columns.ts';
 import { dayMs, feedRowsMax, type FedRows, HistoryFeed } from './feed.ts';
-import type { LabelledPayments } from './payments.ts';
+import { type LabelledPayments, labels } from './labelled.ts';
 
 /** One text fact of the kept rows: code 0 is missing, code c is `values[c − 1]`; values beyond `categoryValuesMax` are `categoryCodeMax`. */
 export interface CategoryColumn {
@@ -116,7 +116,7 @@ class HistoryBuilder {
     for (let row = 0; row < rows; row++) this.#keepRow(payments[row] as Payment, frauds[row] as number, row);
   }
 
-  #keepRow(payment: Payment, fraud: number, row: number): void {
+  #keepRow(payment: Payment, label: number, row: number): void {
     const day = Math.floor(payment.occurredAtMs / dayMs);
     if (day < this.#firstDay) return;
     let card = this.#cardOf.get(payment.customerId);
@@ -127,7 +127,7 @@ class HistoryBuilder {
     this.#facts.push(this.#columns, row);
     this.#days.push(day);
     this.#cards.push(card);
-    this.#frauds.push(fraud);
+    this.#frauds.push(label === labels.fraud ? 1 : 0);
     this.#amounts.push(payment.amountMinor);
     this.#times.push(payment.occurredAtMs);
     for (const category of this.#categories.values()) category.push(payment);
@@ -168,7 +168,7 @@ export async function buildHistory(
         feed.flush();
         return builder.history(feed.fed);
       }
-      feed.add(payment, frauds[i] === 1);
+      feed.add(payment, frauds[i] as number);
     }
     onProgress(feed.fed);
   }

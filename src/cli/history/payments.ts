@@ -1,14 +1,10 @@
 /** A file of labelled payments as decoded payments, some hundreds at a time. */
-import { createPaymentDecoder } from '../../domain/decode.ts';
-import { Payment } from '../../domain/payment.ts';
+import { statSync } from 'node:fs';
+import { wrongUsage } from '../../config/exit.ts';
 import type { Mapping } from '../replay/mapping.ts';
-import { openSource } from '../replay/source.ts';
-
-export interface LabelledPayments {
-  readonly payments: readonly Payment[];
-  /** 1 is fraud; as many as payments. */
-  readonly frauds: Uint8Array;
-}
+import { readCsv } from './csvPayments.ts';
+import { type LabelledPayments, Refusals } from './labelled.ts';
+import { readNdjson } from './ndjsonPayments.ts';
 
 export interface PaymentSource {
   readonly bytesTotal: number;
@@ -21,45 +17,28 @@ export interface PaymentSource {
   payments(): AsyncGenerator<LabelledPayments, void, undefined>;
 }
 
-const rowsPerYield = 1024;
-
 /** @throws CommandError (exit code 2) where there is no such file or its name says no known format */
 export function openPayments(path: string, mapping: Mapping | undefined): PaymentSource {
-  const source = openSource(path, mapping);
-  const refused = new Map<string, number>();
-  let refusedCount = 0;
-  const refuse = (code: string): void => {
-    refused.set(code, (refused.get(code) ?? 0) + 1);
-    refusedCount += 1;
-  };
-  async function* payments(): AsyncGenerator<LabelledPayments, void, undefined> {
-    const decoder = createPaymentDecoder();
-    let some: Payment[] = [];
-    let frauds = new Uint8Array(rowsPerYield);
-    for await (const item of source.items()) {
-      if (item.kind === 'bad') refuse(item.code);
-      if (item.kind !== 'payment') continue;
-      const payment = decoder.decode(Buffer.from(item.json), Number.POSITIVE_INFINITY);
-      if (!(payment instanceof Payment)) {
-        refuse(payment.code);
-        continue;
-      }
-      frauds[some.length] = item.fraud === true ? 1 : 0;
-      some.push(payment);
-      if (some.length < rowsPerYield) continue;
-      yield { payments: some, frauds };
-      some = [];
-      frauds = new Uint8Array(rowsPerYield);
-    }
-    if (some.length > 0) yield { payments: some, frauds };
+  const kind = /\.(csv|ndjson|jsonl)(\.gz)?$/.exec(path)?.[1];
+  if (kind === undefined)
+    throw wrongUsage(`${path}: the name must end in .csv, .ndjson or .jsonl, each also with .gz.`);
+  if (mapping !== undefined && kind !== 'csv')
+    throw wrongUsage('--mapping is for CSV files; NDJSON lines are payments already.');
+  let bytes: number;
+  try {
+    bytes = statSync(path).size;
+  } catch {
+    throw wrongUsage(`${path} cannot be read.`);
   }
+  const refusals = new Refusals();
+  const reader = kind === 'csv' ? readCsv(path, mapping, refusals) : readNdjson(path, refusals);
   return {
-    bytesTotal: source.bytesTotal,
-    bytesRead: () => source.bytesRead(),
-    refused,
+    bytesTotal: bytes * reader.passes,
+    bytesRead: () => reader.bytesRead(),
+    refused: refusals.byCode,
     get refusedCount() {
-      return refusedCount;
+      return refusals.count;
     },
-    payments,
+    payments: () => reader.payments(),
   };
 }

@@ -1,6 +1,6 @@
 /** The features by definition: all events kept for ever, every window counted anew, sums in BigInt. Slow and obvious. */
 import { Payment } from '../../../src/domain/payment.ts';
-import type { FeatureDefinitions } from '../../../src/features/definitions.ts';
+import type { DerivedDefinition, FeatureDefinitions } from '../../../src/features/definitions.ts';
 import { type ExpandedFeature, expandFeatures } from '../../../src/features/expand.ts';
 import { fieldValue } from '../../../src/features/fields.ts';
 
@@ -14,13 +14,17 @@ type Filter = (payment: Payment) => boolean;
 
 export class Oracle {
   readonly features: readonly ExpandedFeature[];
+  readonly #derived: readonly DerivedDefinition[];
   readonly #filters: Readonly<Record<string, Filter>>;
   readonly #events: OracleEvent[] = [];
   readonly #own = new Map<string, OracleEvent[]>();
   #arrivals = 0;
+  /** By feature: how many amounts equal their limit up to rounding, in the last append; each may be counted either way. */
+  readonly ties = new Map<string, number>();
 
   constructor(definitions: FeatureDefinitions, filters: Readonly<Record<string, Filter>>) {
     this.features = expandFeatures(definitions).features;
+    this.#derived = definitions.derived ?? [];
     this.#filters = filters;
   }
 
@@ -33,7 +37,13 @@ export class Oracle {
     }
     const at = event;
     this.#own.clear();
-    return this.features.map((feature) => this.#value(feature, at));
+    this.ties.clear();
+    const named = new Map([
+      ['amountMinor', payment.amountMinor],
+      ...this.features.map((feature): [string, number] => [feature.name, this.#value(feature, at)]),
+    ]);
+    for (const definition of this.#derived) named.set(definition.name, derivedOf(definition, named));
+    return [...named.values()].slice(1);
   }
 
   label(payment: Payment, fraud: boolean): void {
@@ -136,6 +146,8 @@ export class Oracle {
         return inside.filter((e) => e.fraud).length;
       case 'unusual': {
         const limit = this.#usual(feature, own, to);
+        const ties = amounts.filter((amount) => Math.abs(amount - limit) <= 1e-9 * limit).length;
+        if (feature.unusual?.kind === 'deviations') this.ties.set(feature.name, ties);
         return Number.isNaN(limit) ? Number.NaN : amounts.filter((amount) => amount > limit).length;
       }
       case 'fraudRate':
@@ -146,6 +158,25 @@ export class Oracle {
         return new Set(inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined))
           .size;
     }
+  }
+}
+
+function derivedOf({ op, of, prior = 0, weight = 0 }: DerivedDefinition, named: ReadonlyMap<string, number>): number {
+  const [a = Number.NaN, b = Number.NaN, c = Number.NaN] = of.map((name) => named.get(name) ?? Number.NaN);
+  const missing = Number.NaN;
+  switch (op) {
+    case 'difference':
+      return a - b;
+    case 'ratio':
+      return b === 0 ? missing : a / b;
+    case 'logRatio':
+      return a > 0 && b > 0 ? Math.log(a / b) : missing;
+    case 'smoothedRate':
+      return (a + weight * prior) / (b + weight);
+    case 'zScore':
+      return c === 0 ? 0 : (a - b) / c;
+    default:
+      throw new Error(`the oracle does not know ${op}`);
   }
 }
 
