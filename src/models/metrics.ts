@@ -8,7 +8,6 @@ export interface ScoredPayment {
   readonly card: number;
   /** Day number, any origin. */
   readonly day: number;
-  readonly amountMinor: number;
 }
 
 interface Group {
@@ -61,7 +60,7 @@ export function averagePrecision(payments: readonly ScoredPayment[]): number {
 /** Average precision of columns: scores (any order-preserving numbers) and frauds (1 is fraud), row by row. */
 export function averagePrecisionOf(scores: ArrayLike<number>, frauds: ArrayLike<number>): number {
   return averagePrecision(
-    Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0, amountMinor: 0 })),
+    Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 })),
   );
 }
 

@@ -42,6 +42,7 @@ export interface Evaluation extends RankingMetrics {
 
 /** A payment with the values of it that segments are made of. */
 export interface EvaluatedPayment extends ScoredPayment {
+  readonly amountMinor: number;
   readonly occurredAtMs: number;
   /** As `country=DE`. */
   readonly groups: readonly string[];
@@ -60,10 +61,10 @@ const nightEndsAtHour = 7;
 const sumOf = (payments: readonly ScoredPayment[], of: (payment: ScoredPayment) => number): number =>
   payments.reduce((sum, payment) => sum + of(payment), 0);
 const fraudsOf = (payments: readonly ScoredPayment[]): number => sumOf(payments, ({ fraud }) => (fraud ? 1 : 0));
-const fraudValue = (payments: readonly ScoredPayment[]): number =>
-  sumOf(payments, ({ fraud, amountMinor }) => (fraud ? amountMinor : 0));
+const fraudValue = (payments: readonly EvaluatedPayment[]): number =>
+  payments.reduce((sum, { fraud, amountMinor }) => sum + (fraud ? amountMinor : 0), 0);
 
-function atAlertRate(sorted: readonly ScoredPayment[], rate: number): AlertRate {
+function atAlertRate(sorted: readonly EvaluatedPayment[], rate: number): AlertRate {
   const alerted = sorted.slice(0, Math.max(1, Math.round(rate * sorted.length)));
   const caught = fraudsOf(alerted);
   const value = fraudValue(sorted);

@@ -10,12 +10,13 @@ import { trainCommand } from '../../../src/cli/train.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
 import { bindModel } from '../../../src/models/bind.ts';
 import { readModelDirectory } from '../../../src/models/directory.ts';
-import type { TrainedCard } from '../../../src/models/training/card.ts';
+import { plotFiles, type TrainedCard } from '../../../src/models/training/card.ts';
 import { uniform } from '../../../src/models/training/random.ts';
 import { numericFacts } from '../../../src/rules/facts.ts';
 
 const repository = resolve(import.meta.dirname, '../../..');
 const featuresPath = join(repository, 'config/default/features.json');
+const small = { historyDays: 0, ensemble: 2, hidden: [8], epochs: 4, batchRows: 64, learningRate: 0.01 };
 const days = 40;
 const paymentsPerDay = 120;
 const start = Date.UTC(2018, 3, 1);
@@ -25,7 +26,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'holdfast-train-'));
   await writeFile(join(directory, 'payments.csv'), history());
   const recipe = JSON.parse(await readFile(join(repository, 'config/default/model/recipe.json'), 'utf8')) as object;
-  await writeFile(join(directory, 'recipe.json'), JSON.stringify({ ...recipe, hidden: [8], epochs: 3, batchRows: 64 }));
+  await writeFile(join(directory, 'recipe.json'), JSON.stringify({ ...recipe, ...small }));
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -83,7 +84,8 @@ const period = ['--train-start', '2018-04-20', '--train-days', '5', '--delay-day
 test('trains, writes what binds, and repeats itself byte for byte', async () => {
   const [first, second] = [join(directory, 'one'), join(directory, 'two')];
   const { code, stdout, stderr } = await train(['--out', first, '--json', ...period]);
-  expect(stderr).toMatch(/training: epoch 3 of 3/);
+  expect(stderr).toMatch(/validating: network 1 of 2, epoch 4 of 4, loss [0-9.]+, validation AP [0-9.]+/);
+  expect(stderr).toMatch(/training: network 1 of \d, epoch 1 of \d/);
   expect(code).toBe(0);
   const card = JSON.parse(stdout) as TrainedCard;
   expect(card.split).toMatchObject({ trainStart: '2018-04-20', testStart: '2018-04-30', trainRows: 600 });
@@ -105,7 +107,7 @@ test('trains, writes what binds, and repeats itself byte for byte', async () => 
 
   const again = await train(['--out', second, ...period]);
   expect(again.stdout).toContain('average precision');
-  for (const file of ['model.json', 'weights.bin', 'card.json', 'CARD.md']) {
+  for (const file of ['model.json', 'weights.bin', 'card.json', 'background.json', 'CARD.md', ...Object.keys(plotFiles)]) {
     expect(await readFile(join(second, file))).toEqual(await readFile(join(first, file)));
   }
 });
@@ -122,7 +124,7 @@ test.each([
     'features that lack an input',
     ['--features', 'FEW', ...period],
     1,
-    /do not have these inputs of the recipe: customer\.count/,
+    /do not have these inputs: customer\.count/,
   ],
   ['no such recipe', ['--recipe', '/nowhere.json', ...period], 2, /recipe \/nowhere\.json cannot be read/],
 ])('%s is refused, and nothing is written', async (_, options, exitCode, message) => {
