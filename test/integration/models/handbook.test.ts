@@ -15,7 +15,6 @@ import { neededDefinitions } from '../../../src/cli/train/needed.ts';
 import { scoredPayments, scoreRows } from '../../../src/cli/train/score.ts';
 import type { FeatureDefinitions } from '../../../src/features/definitions.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
-import { numericInputs } from '../../../src/models/inputs.ts';
 import { prepareFact } from '../../../src/models/arithmetic.ts';
 import { readModelDirectory } from '../../../src/models/directory.ts';
 import { numericInputs } from '../../../src/models/inputs.ts';
@@ -76,10 +75,11 @@ test.skipIf(!handbook.met)('the default card’s measures come out again', { tim
   expect(segments.slice(0, 6)).toEqual(stated.slice(0, 6));
 
   await tf.setBackend('cpu');
-  const facts = rowFacts(history, rows.test, inputs.length);
-  const prepared = Float32Array.from(facts, (fact, at) => {
-    const input = numericInputs(inputs)[at % inputs.length];
-    return input ? prepareFact(fact, input.transform, input.missing) : Number.NaN;
+  const prepared = new Float32Array(rows.test.length * inputs.length);
+  rows.test.forEach((row, at) => {
+    inputs.forEach(({ transform, missing }, input) => {
+      prepared[at * inputs.length + input] = prepareFact(history.facts.value(row, input), transform, missing);
+    });
   });
   const model = await loadLayersModel(loadable(artefact));
   const answer = model.predict(tf.tensor2d(prepared, [rows.test.length, inputs.length]), {
