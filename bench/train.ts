@@ -157,7 +157,9 @@ export async function run(): Promise<void> {
     epochs: recipe.epochs,
     featureMs: Math.round(featureMs),
     fitMs: Math.round(fitMs),
-    ...(theirs.length === 0 ? { absent: 'scikit-learn (python3 with sklearn; BENCH_PYTHON names another Python)' } : {}),
+    ...(theirs.length === 0
+      ? { absent: 'scikit-learn (python3 with sklearn; BENCH_PYTHON names another Python)' }
+      : {}),
   });
   if (theirs.length > 0) {
     printMetric({

@@ -32,7 +32,13 @@ function lastLine(error: unknown): string {
 }
 
 /** One step of the installation, or why it failed. */
-async function step(what: string, command: string, args: readonly string[], cwd: string, timeout: number): Promise<void> {
+async function step(
+  what: string,
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  timeout: number,
+): Promise<void> {
   try {
     await run(command, [...args], { cwd, timeout, maxBuffer: outputBytesMax });
   } catch (error) {
@@ -128,10 +134,17 @@ export async function installTfjsNode(say: (line: string) => void): Promise<void
     await step('npm install', 'npm', npm, directory, npmMsMax);
     await fetchLibrary(directory);
     say('building the binding');
-    await step('building the binding (a C++ compiler and make are needed)', 'npm', ['run', 'build'], directory, buildMsMax);
+    await step(
+      'building the binding (a C++ compiler and make are needed)',
+      'npm',
+      ['run', 'build'],
+      directory,
+      buildMsMax,
+    );
     // Headers are of no more use, and 10,000 files.
     rmSync(join(packagePath(directory), 'deps/include'), { recursive: true, force: true });
-    if (!verified(directory)) throw new TfjsNodeUnavailable('The binding was built but does not answer on this machine.');
+    if (!verified(directory))
+      throw new TfjsNodeUnavailable('The binding was built but does not answer on this machine.');
     if (!tfjsNodeReady()) {
       rmSync(goal, { recursive: true, force: true });
       renameSync(directory, goal);

@@ -141,7 +141,9 @@ async function evaluate(options: Options): Promise<void> {
 export function evaluateCommand(): Command {
   return new Command('evaluate')
     .description('how good a recipe or a model is')
-    .addOption(new Option('--protocol <name>', 'train the recipe on the splits of a public benchmark').choices(['handbook']))
+    .addOption(
+      new Option('--protocol <name>', 'train the recipe on the splits of a public benchmark').choices(['handbook']),
+    )
     .option('--model <directory>', 'score this model on the test days of --data')
     .option('--data <file>', 'labelled payments in time order (.csv, .ndjson, also .gz)')
     .addOption(new Option('--train-start <day>', 'first train day, UTC').argParser(day))

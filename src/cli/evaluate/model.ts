@@ -39,8 +39,10 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
   try {
     const artefact = await readModelDirectory(job.directory);
     const inputs = artefact.card.inputs;
-    if (!Array.isArray(inputs) || inputs.length === 0) throw failed(`The model in ${job.directory} lists no inputs in its card.json.`);
-    if (inputs.some(isCategory)) throw failed(`The model in ${job.directory} takes categories, which evaluate does not read yet.`);
+    if (!Array.isArray(inputs) || inputs.length === 0)
+      throw failed(`The model in ${job.directory} lists no inputs in its card.json.`);
+    if (inputs.some(isCategory))
+      throw failed(`The model in ${job.directory} takes categories, which evaluate does not read yet.`);
     const facts = inputs.map(({ fact }) => fact);
     const data = await loadData({
       source,
@@ -70,8 +72,7 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
       evaluation,
     };
   } catch (error) {
-    if (error instanceof ModelError)
-      throw failed(`The model in ${job.directory} cannot be used: ${error.message}`);
+    if (error instanceof ModelError) throw failed(`The model in ${job.directory} cannot be used: ${error.message}`);
     throw error;
   }
 }

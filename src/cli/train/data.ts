@@ -61,7 +61,9 @@ export async function loadData(options: DataOptions): Promise<Data | undefined> 
   const known = new Set<string>([...compileFeatures(options.features).names, ...numericFacts]);
   const unknown = facts.filter((fact) => !known.has(fact));
   if (unknown.length > 0)
-    throw failed(`The features do not have these inputs: ${unknown.join(', ')}. Add them to features.json, or take them out of the recipe.`);
+    throw failed(
+      `The features do not have these inputs: ${unknown.join(', ')}. Add them to features.json, or take them out of the recipe.`,
+    );
   const program = compileFeatures(neededDefinitions(lint.definitions, facts));
   const history = await buildHistory(source.payments(), {
     memory: createVelocityMemory(program, {}),

@@ -8,7 +8,13 @@ import { type TrainingBackend, trainingLibrary } from '../../models/training/bac
 import type { PlotFile, TrainedCard } from '../../models/training/card.ts';
 import { evaluationOf } from '../../models/training/evaluation.ts';
 import { type ProcedureProgress, type Trained, trainModel } from '../../models/training/procedure.ts';
-import { type Split, splitRows, testStartDayOf, validationDaysOf, validationRows } from '../../models/training/protocol.ts';
+import {
+  type Split,
+  splitRows,
+  testStartDayOf,
+  validationDaysOf,
+  validationRows,
+} from '../../models/training/protocol.ts';
 import { trainingTable } from '../../models/training/table.ts';
 import type { ModelArtefact } from '../../models/types.ts';
 import { modelVersion, weightsHash } from '../../models/version.ts';

@@ -111,7 +111,10 @@ function segmentOf(segment: string, payments: readonly ScoredPayment[]): Segment
 
 function amountSegments(payments: readonly EvaluatedPayment[]): Segment[] {
   const amounts = Float64Array.from(payments, ({ amountMinor }) => amountMinor).sort();
-  const edges = Array.from({ length: amountBands - 1 }, (_, i) => amounts[Math.floor(((i + 1) * amounts.length) / amountBands)] ?? 0);
+  const edges = Array.from(
+    { length: amountBands - 1 },
+    (_, i) => amounts[Math.floor(((i + 1) * amounts.length) / amountBands)] ?? 0,
+  );
   const bandOf = (amount: number): number => edges.filter((edge) => amount >= edge).length;
   const bands = Map.groupBy(payments, ({ amountMinor }) => bandOf(amountMinor));
   return [...bands.keys()]

@@ -92,7 +92,11 @@ function judged(task: ProcedureTask, settings: Settings, fits: readonly Fitted[]
 
 type OnProgress = (progress: ProcedureProgress) => void;
 
-async function validated(task: ProcedureTask, trainer: Trainer, onProgress: OnProgress): Promise<Validated | undefined> {
+async function validated(
+  task: ProcedureTask,
+  trainer: Trainer,
+  onProgress: OnProgress,
+): Promise<Validated | undefined> {
   const { table, trialRows, validationRows, candidates, ensembleMax, seed } = task;
   const networks = candidates.length + ensembleMax - 1;
   const fitOne = (settings: Settings, member: number, network: number) =>
@@ -174,6 +178,7 @@ export async function trainModel(
     trials,
     validation: { single, ensemble },
     calibration,
-    interrupted: final.length < members || final.some(({ stopped }) => stopped) || choice.fits.some(({ stopped }) => stopped),
+    interrupted:
+      final.length < members || final.some(({ stopped }) => stopped) || choice.fits.some(({ stopped }) => stopped),
   };
 }

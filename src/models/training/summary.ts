@@ -17,7 +17,11 @@ export const splitMeasures = (payments: readonly ScoredPayment[]): SplitMeasures
 });
 
 function combined(all: readonly SplitMeasures[], one: (values: number[]) => number): SplitMeasures {
-  return { auc: one(all.map(({ auc }) => auc)), ap: one(all.map(({ ap }) => ap)), cp100: one(all.map(({ cp100 }) => cp100)) };
+  return {
+    auc: one(all.map(({ auc }) => auc)),
+    ap: one(all.map(({ ap }) => ap)),
+    cp100: one(all.map(({ cp100 }) => cp100)),
+  };
 }
 
 function median(values: readonly number[]): number {

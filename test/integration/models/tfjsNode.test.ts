@@ -85,6 +85,8 @@ describe.skipIf(!native.met)('TF.js’s native backend', () => {
         return out;
       }),
     );
-    scores[0]?.forEach((score, row) => expect(Math.abs(score - (scores[1]?.[row] ?? Number.NaN))).toBeLessThanOrEqual(1e-5));
+    scores[0]?.forEach((score, row) =>
+      expect(Math.abs(score - (scores[1]?.[row] ?? Number.NaN))).toBeLessThanOrEqual(1e-5),
+    );
   });
 });

@@ -117,7 +117,14 @@ test('trains, writes what binds, and repeats itself byte for byte', async () => 
 
   const again = await train(['--out', second, ...period]);
   expect(again.stdout).toContain('average precision');
-  for (const file of ['model.json', 'weights.bin', 'card.json', 'background.json', 'CARD.md', ...Object.keys(plotFiles)]) {
+  for (const file of [
+    'model.json',
+    'weights.bin',
+    'card.json',
+    'background.json',
+    'CARD.md',
+    ...Object.keys(plotFiles),
+  ]) {
     expect(await readFile(join(second, file))).toEqual(await readFile(join(first, file)));
   }
 });
@@ -130,12 +137,7 @@ test.each([
     1,
     /no payments in the 7 test days from 2018-05-19/,
   ],
-  [
-    'features that lack an input',
-    ['--features', 'FEW', ...period],
-    1,
-    /do not have these inputs: customer\.count/,
-  ],
+  ['features that lack an input', ['--features', 'FEW', ...period], 1, /do not have these inputs: customer\.count/],
   ['no such recipe', ['--recipe', '/nowhere.json', ...period], 2, /recipe \/nowhere\.json cannot be read/],
 ])('%s is refused, and nothing is written', async (_, options, exitCode, message) => {
   const few = join(directory, 'few.json');
@@ -208,10 +210,9 @@ test('evaluate measures a model as its card says, and refuses what is no model',
   const said: string[] = [];
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
   const evaluate = (model: string) =>
-    evaluateCommand().parseAsync(
-      ['--model', model, '--data', join(directory, 'payments.csv'), '--json', ...period],
-      { from: 'user' },
-    );
+    evaluateCommand().parseAsync(['--model', model, '--data', join(directory, 'payments.csv'), '--json', ...period], {
+      from: 'user',
+    });
   try {
     await evaluate(join(directory, 'one'));
   } finally {
@@ -231,6 +232,12 @@ test('evaluate measures a model as its card says, and refuses what is no model',
   const corrupt = join(directory, 'corrupt');
   await cp(join(directory, 'one'), corrupt, { recursive: true });
   await writeFile(join(corrupt, 'weights.bin'), 'short');
-  await expect(evaluate(corrupt)).rejects.toMatchObject({ exitCode: 1, message: expect.stringMatching(/cannot be used/) });
-  await expect(evaluate(join(directory, 'nowhere'))).rejects.toMatchObject({ exitCode: 1, message: expect.stringMatching(/cannot be used/) });
+  await expect(evaluate(corrupt)).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/cannot be used/),
+  });
+  await expect(evaluate(join(directory, 'nowhere'))).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/cannot be used/),
+  });
 });

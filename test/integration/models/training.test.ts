@@ -117,9 +117,7 @@ test('the gradients are those of the loss: TF.js’s own differentiation gives t
     return [value.dataSync()[0] ?? Number.NaN, grads.map((grad) => [...grad.dataSync()])] as const;
   });
   expect(loss).toBeCloseTo(theirs[0], 5);
-  theirs[1].forEach((expected, at) =>
-    expected.forEach((value, i) => expect(gradients[at]?.[i]).toBeCloseTo(value, 5)),
-  );
+  theirs[1].forEach((expected, at) => expected.forEach((value, i) => expect(gradients[at]?.[i]).toBeCloseTo(value, 5)));
 });
 
 test('with validation rows the best epoch is kept, and training ends when it does not come again', () => {

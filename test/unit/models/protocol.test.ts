@@ -1,7 +1,13 @@
 // Guarantee: the split is the handbook's: no label is used before it was known, and known compromised cards are not counted
 // as finds.
 import { expect, test } from 'vitest';
-import { learnFromDay, type Split, splitRows, validationDaysOf, validationRows } from '../../../src/models/training/protocol.ts';
+import {
+  learnFromDay,
+  type Split,
+  splitRows,
+  validationDaysOf,
+  validationRows,
+} from '../../../src/models/training/protocol.ts';
 
 const split: Split = { trainStartDay: 10, trainDays: 2, historyDays: 0, delayDays: 3, testDays: 2 };
 
@@ -94,7 +100,11 @@ test('validation lies inside the training period, behind a delay where the perio
     validationFrom: 66,
     validationDays: 1,
   });
-  const history = { days: Array.from({ length: 90 }, (_, day) => day), cards: Array(90).fill(0), frauds: Array(90).fill(0) };
+  const history = {
+    days: Array.from({ length: 90 }, (_, day) => day),
+    cards: Array(90).fill(0),
+    frauds: Array(90).fill(0),
+  };
   const { trial, validation } = validationRows(history, long);
   expect([trial[0], trial.at(-1), validation[0], validation.at(-1)]).toEqual([7, 52, 60, 66]);
 });
