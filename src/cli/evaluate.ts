@@ -10,7 +10,7 @@ import { day, wholeNumber } from './options.ts';
 import { readMapping } from './replay/mapping.ts';
 import { readFeatures } from './train/data.ts';
 import { startProgress } from './train/progress.ts';
-import { readRecipe } from './train/recipe.ts';
+import { candidatesOf, readRecipe } from './train/recipe.ts';
 import { onStopSignal } from './train/stopSignal.ts';
 
 interface Options {
@@ -70,14 +70,15 @@ async function evaluateProtocol(options: Options): Promise<void> {
         process.stderr.isTTY || process.stderr.write(`fold ${fold}, seed ${seed}: ${threeDigits(measures)}\n`),
     });
     progress.stop();
-    const { inputs, about, limits, ...settings } = recipe;
+    const { id, ensemble } = recipe;
+    const [settings] = candidatesOf(recipe);
     const said = {
       ...result,
       protocol: 'handbook',
       seeds: options.seeds,
       learnDays: Math.max(7, historyDays),
       backend: trainingLibrary(backend),
-      recipe: { ...settings, historyDays, inputs: inputs.map(({ fact }) => fact) },
+      recipe: { id, ...settings, ensemble, historyDays, inputs: recipe.inputs.map(({ fact }) => fact) },
     };
     process.stdout.write(
       options.json

@@ -59,9 +59,7 @@ export function averagePrecision(payments: readonly ScoredPayment[]): number {
 
 /** Average precision of columns: scores (any order-preserving numbers) and frauds (1 is fraud), row by row. */
 export function averagePrecisionOf(scores: ArrayLike<number>, frauds: ArrayLike<number>): number {
-  return averagePrecision(
-    Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 })),
-  );
+  return averagePrecision(Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 })));
 }
 
 /** One day's cards by their highest score, and those that had a fraud that day. */

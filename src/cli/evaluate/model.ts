@@ -2,7 +2,7 @@
 import { failed } from '../../config/exit.ts';
 import { readModelDirectory } from '../../models/directory.ts';
 import { ModelError } from '../../models/errors.ts';
-import { isCategory } from '../../models/inputs.ts';
+import { checkInputs, isCategory } from '../../models/inputs.ts';
 import { type Evaluation, evaluationOf } from '../../models/training/evaluation.ts';
 import { type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
 import { modelVersion } from '../../models/version.ts';
@@ -38,9 +38,7 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
   const { split, source, signal } = job;
   try {
     const artefact = await readModelDirectory(job.directory);
-    const inputs = artefact.card.inputs;
-    if (!Array.isArray(inputs) || inputs.length === 0)
-      throw failed(`The model in ${job.directory} lists no inputs in its card.json.`);
+    const inputs = checkInputs(artefact.card);
     if (inputs.some(isCategory))
       throw failed(`The model in ${job.directory} takes categories, which evaluate does not read yet.`);
     const facts = inputs.map(({ fact }) => fact);

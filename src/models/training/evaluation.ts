@@ -53,7 +53,7 @@ const calibrationBins = 10;
 /** Amount bands, each with a quarter of the payments. */
 const amountBands = 4;
 /** Groups of one kind that are shown: those with the most payments. */
-export const segmentsShown = 5;
+const segmentsShown = 5;
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 const nightEndsAtHour = 7;

@@ -67,7 +67,7 @@ const seedStride = 1000;
 const meanOf = (columns: readonly Float64Array[]): Float64Array =>
   Float64Array.from(columns[0] ?? [], (_, row) => columns.reduce((sum, c) => sum + (c[row] ?? 0), 0) / columns.length);
 
-export const memberSeed = (seed: number, member: number): number => (seed * seedStride + member) >>> 0;
+const memberSeed = (seed: number, member: number): number => (seed * seedStride + member) >>> 0;
 
 interface Validated {
   readonly settings: Settings;
