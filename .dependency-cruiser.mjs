@@ -1,8 +1,8 @@
 /** DESIGN's import directions: domain ← features, rules, models, policy ← pipeline, releases, cases, ledger, compliance ← api, adapters ← cli. */
 const pure = '^src/(domain|features|rules|models|policy|simulator)/';
 const middle = '^src/(pipeline|releases|cases|ledger|compliance)/';
-/** Training reads a clock, directory.ts the files of a model, tensorflow.ts and tfjsNode.ts find the backends; scoring is pure. */
-const modelsEdge = '^src/models/(training/|directory[.]ts|tensorflow[.]ts|tfjsNode[.]ts)';
+/** Training reads a clock, directory.ts and import.ts the files of a model, tensorflow.ts and tfjsNode.ts find the backends; scoring is pure. */
+const modelsEdge = '^src/models/(training/|directory[.]ts|tensorflow[.]ts|tfjsNode[.]ts|import[.]ts)';
 
 const only = (name, from, allowed, comment) => ({
   name,

@@ -76,13 +76,14 @@ const manuals: Readonly<Record<keyof (typeof releaseSchema)['properties'], strin
   lists: '[Writing rules: lists](rules.md#lists)',
   policy: '[The decision policy](policy.md)',
   model: '[Models](models.md); null where there is none',
+  challengers: 'up to 3 models scored [in shadow](model-monitoring.md); absent where there are none',
 };
 
 function releaseSection(): string {
   const rows = Object.entries(manuals).map(([name, manual]) => `| \`${name}\` | ${manual} |`);
   const { title, description } = keywordsOf(releaseSchema);
   return `## ${title ?? ''}
-${description ?? ''} All parts are required; their schemas are in \`src/releases/schema.ts\`.
+${description ?? ''} All parts but challengers are required; their schemas are in \`src/releases/schema.ts\`.
 
 | part | |
 |---|---|

@@ -12,6 +12,7 @@ const neverCalled = (): Promise<never> => Promise.reject(new Error('the document
 const service: DecisionService = {
   decide: neverCalled,
   get: neverCalled,
+  explain: neverCalled,
   label: neverCalled,
   readiness: () => ({ ready: false, dependencies: [] }),
 };

@@ -18,6 +18,8 @@ export interface KafkaOptions {
    * client which begins at the proxy stays behind it.
    */
   readonly proxyPorts?: readonly number[];
+  /** Settings of a listener more, over TLS with a login, as `listener.name.secure.…` without that prefix. */
+  readonly secure?: Readonly<Record<string, string>>;
   /** More broker settings. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -27,6 +29,8 @@ export interface KafkaServer {
   readonly brokers: string;
   /** Where the proxies of `proxyPorts` are to connect to, in the same order. */
   readonly proxied: readonly string[];
+  /** The listener over TLS, where one was asked for. */
+  readonly secure: string;
   readonly pid: number;
   signal(name: NodeJS.Signals): void;
   /** Ends the process, keeps the data; `resume` starts it again on the same ports. */
@@ -45,7 +49,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   for (let attempt = 1; ; attempt++) {
     const directory = serviceDirectory('kafka');
     try {
-      return await startOn({ directory, ports: await freePorts(2 + (options.proxyPorts ?? []).length) }, options);
+      return await startOn({ directory, ports: await freePorts(3 + (options.proxyPorts ?? []).length) }, options);
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       if (attempt === startsMax) throw error;
@@ -55,7 +59,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
 
 async function startOn(layout: Layout, options: KafkaOptions): Promise<KafkaServer> {
   const { directory, ports } = layout;
-  const [clientPort = 0, , ...innerPorts] = ports;
+  const [clientPort = 0, , securePort = 0, ...innerPorts] = ports;
   const brokers = `127.0.0.1:${clientPort}`;
   cpSync(kafkaTemplate, join(directory, 'data'), { recursive: true });
   mkdirSync(join(directory, 'logs'));
@@ -64,6 +68,7 @@ async function startOn(layout: Layout, options: KafkaOptions): Promise<KafkaServ
   let running = await launch(directory, brokers);
   return {
     brokers,
+    secure: `127.0.0.1:${securePort}`,
     proxied: innerPorts.map((port) => `127.0.0.1:${port}`),
     get pid() {
       return running.pid;
@@ -122,10 +127,12 @@ async function askCoordinator(brokers: string): Promise<void> {
 }
 
 function settingsOf({ directory, ports }: Layout, options: KafkaOptions): Record<string, string> {
-  const [clientPort = 0, controllerPort = 0, ...innerPorts] = ports;
+  const [clientPort = 0, controllerPort = 0, securePort = 0, ...innerPorts] = ports;
   const proxyPorts = options.proxyPorts ?? [];
   const proxies = proxyPorts.map((port, i) => ({ name: `PROXIED${i}`, port, inner: innerPorts[i] ?? 0 }));
   const list = (parts: readonly string[]): string => parts.join(',');
+  const secure = Object.entries(options.secure ?? {});
+  const ifSecure = (part: string): string[] => (secure.length === 0 ? [] : [part]);
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
@@ -136,16 +143,20 @@ function settingsOf({ directory, ports }: Layout, options: KafkaOptions): Record
       `PLAINTEXT://127.0.0.1:${clientPort}`,
       `CONTROLLER://127.0.0.1:${controllerPort}`,
       ...proxies.map(({ name, inner }) => `${name}://127.0.0.1:${inner}`),
+      ...ifSecure(`SECURE://127.0.0.1:${securePort}`),
     ]),
     'advertised.listeners': list([
       `PLAINTEXT://127.0.0.1:${clientPort}`,
       ...proxies.map(({ name, port }) => `${name}://127.0.0.1:${port}`),
+      ...ifSecure(`SECURE://127.0.0.1:${securePort}`),
     ]),
     'listener.security.protocol.map': list([
       'PLAINTEXT:PLAINTEXT',
       'CONTROLLER:PLAINTEXT',
       ...proxies.map(({ name }) => `${name}:PLAINTEXT`),
+      ...ifSecure('SECURE:SASL_SSL'),
     ]),
+    ...Object.fromEntries(secure.map(([name, value]) => [`listener.name.secure.${name}`, value])),
     'log.dirs': join(directory, 'data'),
     'num.partitions': '4',
     'auto.create.topics.enable': 'false',

@@ -20,6 +20,7 @@ import { registerBatch } from './routes/batch.ts';
 import { registerDecide } from './routes/decide.ts';
 import { registerDecisions } from './routes/decisions.ts';
 import { registerLabels } from './routes/labels.ts';
+import { registerModels } from './routes/models.ts';
 import { registerOperations } from './routes/operations.ts';
 
 function serverOptions(options: ApiOptions, metrics: HttpMetrics): FastifyHttpOptions<Server> {
@@ -165,4 +166,5 @@ async function registerV1(v1: FastifyInstance, context: ApiContext): Promise<voi
   registerBatch(v1, context);
   registerDecisions(v1, context);
   registerLabels(v1, context);
+  registerModels(v1, context);
 }

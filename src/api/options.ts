@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { ModelsService } from '../pipeline/models.ts';
 import type { AnalyticsStore } from '../pipeline/ports.ts';
 import type { DecisionService } from '../pipeline/service.ts';
 import type { ApiKeyVerifier } from './keys.ts';
@@ -21,6 +22,8 @@ export interface ApiClock {
 export interface ApiOptions {
   readonly service: DecisionService;
   readonly analytics: AnalyticsStore;
+  /** The models of the release in use; without it there are none. */
+  readonly models?: ModelsService;
   readonly keys: ApiKeyVerifier;
   /** What `GET /metrics` shows; the server adds its own. One server a registry. */
   readonly metrics: Registry;

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { ErrorCode } from '../domain/errors.ts';
 import { errors } from '../domain/errors.ts';
 import { decisionSchema, labelSchema, paymentSchema } from '../domain/schemas.ts';
+import { modelSchemas } from './modelSchemas.ts';
 import { problemType } from './problem.ts';
 
 /** A shared schema by its `$id`; Fastify's way to write a reference, which OpenAPI shows as a component. */
@@ -76,6 +77,74 @@ const recordedDecisionSchema = Type.Object(
   },
 );
 
+const changeSchema = Type.Union([
+  Type.Object({
+    kind: Type.Literal('amountBelow'),
+    amountMinor: Type.Integer({ description: 'Every amount tried below it was allowed.' }),
+    currency: Type.String(),
+  }),
+  Type.Object({ kind: Type.Literal('known'), entity: Type.String({ description: 'As `customer+device`.' }) }),
+  Type.Object({ kind: Type.Literal('countAtMost'), fact: Type.String(), value: Type.Integer() }),
+]);
+
+const counterfactualSchema = Type.Object({
+  change: changeSchema,
+  text: Type.String({ description: 'As in "would be allowed below 180.00 EUR".' }),
+  score: Type.Number(),
+  probability: Type.Union([Type.Number(), Type.Null()]),
+  exact: Type.Boolean({
+    description:
+      'False where facts that decide, and that the change may move, kept their recorded value: `held` names them.',
+  }),
+  held: Type.Array(Type.String()),
+});
+
+const contributionSchema = Type.Object({
+  fact: Type.String(),
+  value: Type.Union([Type.Number(), Type.String(), Type.Null()]),
+  contribution: Type.Number({ description: 'In logits; positive pushes towards fraud.' }),
+  standardError: Type.Number({ description: '0 where exact.' }),
+});
+
+const modelExplanationSchema = Type.Object(
+  {
+    id: Type.String(),
+    version: Type.String(),
+    backend: Type.String(),
+    method: Type.Enum(['exact', 'sampled']),
+    base: Type.Number({ description: 'Mean logit of the background; base + all contributions = logit.' }),
+    logit: Type.Number(),
+    probability: Type.Number(),
+    contributions: Type.Array(contributionSchema, { description: 'Shapley values, largest magnitude first.' }),
+    backgroundRows: Type.Integer(),
+    pairs: Type.Integer({ description: 'Pairs of permutations sampled; 0 where exact.' }),
+    evaluations: Type.Integer(),
+  },
+  { description: 'Null where the model did not score.' },
+);
+
+const explanationSchema = Type.Object(
+  {
+    decisionId: Type.String(),
+    paymentId: Type.String(),
+    releaseId: Type.String(),
+    action: Type.Enum(['allow', 'hold']),
+    reproduced: Type.Boolean({
+      description: 'Scoring what was recorded again gave the recorded action and probability.',
+    }),
+    model: Type.Union([modelExplanationSchema, Type.Null()]),
+    counterfactuals: Type.Object({
+      found: Type.Array(counterfactualSchema, { description: 'Each was scored again, rules, model and policy.' }),
+      text: Type.String({ description: 'All that was found in one sentence; empty where nothing was.' }),
+      checked: Type.Object({ amounts: Type.Integer(), known: Type.Integer(), counts: Type.Integer() }),
+    }),
+  },
+  {
+    title: 'DecisionExplanation',
+    description: 'Of what was recorded, against the release that decided: never of the state or release of today.',
+  },
+);
+
 const decisionPageSchema = Type.Object(
   {
     items: Type.Array(Type.Object({ decision: ref('Decision'), payment: ref('Payment') }), {
@@ -129,10 +198,12 @@ export const sharedSchemas = {
   Problem: problemSchema,
   BatchResult: batchResultSchema,
   RecordedDecision: recordedDecisionSchema,
+  DecisionExplanation: explanationSchema,
   DecisionPage: decisionPageSchema,
   Summary: summarySchema,
   Readiness: readinessSchema,
   RecordedLabel: recordedLabelSchema,
+  ...modelSchemas,
 } as const;
 export type SharedSchemaName = keyof typeof sharedSchemas;
 

@@ -57,6 +57,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./release.ts')).releaseCommand(),
   },
   {
+    name: 'model',
+    about: 'list, show, compare and promote models',
+    load: async () => (await import('./model.ts')).modelCommand(),
+  },
+  {
     name: 'rules',
     about: 'lint and test the rules of a release',
     load: async () => (await import('./rules.ts')).rulesCommand(),
@@ -67,9 +72,19 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./deadletter.ts')).deadletterCommand(),
   },
   {
+    name: 'recount',
+    about: 'count the payments of the decisions topic again, in a Redis that came back empty',
+    load: async () => (await import('./recount.ts')).recountCommand(),
+  },
+  {
     name: 'migrate',
     about: 'bring the analytics tables to the newest schema',
     load: async () => (await import('./migrate.ts')).migrateCommand(),
+  },
+  {
+    name: 'parity',
+    about: 'compare recorded features with the same computed again from the journal',
+    load: async () => (await import('./parity.ts')).parityCommand(),
   },
   {
     name: 'doctor',

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { failed, wrongUsage } from '../config/exit.ts';
 import type { ReleaseBundle } from '../releases/bundle.ts';
 import { ReleaseRefused } from '../releases/compile.ts';
+import { ModelAltered } from '../releases/models.ts';
 import { readReleaseDirectory, ReleaseStore } from '../releases/store.ts';
 
 const idBeginning = /^[0-9a-f]{6,64}$/;
@@ -38,7 +39,7 @@ export async function releaseNamed(name: string, dataDirectory: string): Promise
   }
 }
 
-/** What a release command says of an error: a refused release is the user's to mend. */
+/** What a release command says of an error: a refused release, or a model's altered file, is the user's to mend. */
 export function releaseFailure(error: unknown): unknown {
-  return error instanceof ReleaseRefused ? failed(error.message) : error;
+  return error instanceof ReleaseRefused || error instanceof ModelAltered ? failed(error.message) : error;
 }

@@ -1,10 +1,14 @@
 /** `holdfast replay FILE`: sends recorded payments to a running Holdfast and says how it did. */
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
-import { loadEnvironment } from '../config/env.ts';
-import { wrongUsage } from '../config/exit.ts';
+import { pino } from 'pino';
+import { type Environment, loadEnvironment } from '../config/env.ts';
+import { unreachable, wrongUsage } from '../config/exit.ts';
+import { LogUnavailable } from '../pipeline/logErrors.ts';
+import { openKafka } from './openKafka.ts';
 import { rate, wholeNumber } from './options.ts';
-import { createApiClient } from './replay/client.ts';
+import { createApiClient, type ReplayTarget } from './replay/client.ts';
+import { openKafkaTarget } from './replay/kafkaTarget.ts';
 import { readMapping } from './replay/mapping.ts';
 import { runReplay } from './replay/run.ts';
 import { openSource, type ReplaySource } from './replay/source.ts';
@@ -47,14 +51,25 @@ function startProgress(source: ReplaySource): { update: (tally: Tally) => void; 
   return { update: (tally) => bar.update(source.bytesRead(), payload(tally)), stop: () => bar.stop() };
 }
 
+async function targetOf(options: Options, { kafka, apiKey, logLevel }: Environment): Promise<ReplayTarget> {
+  if (options.brokers === undefined || kafka === undefined) {
+    return createApiClient(options.url, options.key ?? apiKey);
+  }
+  try {
+    return await openKafkaTarget(openKafka(kafka, pino({ level: logLevel }, pino.destination(2))));
+  } catch (error) {
+    throw error instanceof LogUnavailable ? unreachable(`${error.message}.`) : error;
+  }
+}
+
 async function replay(file: string, options: Options): Promise<void> {
+  // As a setting, so that it is checked as one, and TLS and login are those of the environment.
+  if (options.brokers !== undefined) process.env['KAFKA_BROKERS'] = options.brokers;
   const environment = loadEnvironment();
-  if (options.brokers !== undefined)
-    throw wrongUsage('--brokers: this version has no Kafka input; send by HTTP with --url.');
   checkUrl(options.url);
   const mapping = options.mapping === undefined ? undefined : readMapping(options.mapping);
   const source = openSource(file, mapping);
-  const client = createApiClient(options.url, options.key ?? environment.apiKey);
+  const client = await targetOf(options, environment);
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
@@ -81,6 +96,7 @@ async function replay(file: string, options: Options): Promise<void> {
     process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${summaryText(summary)}\n`);
   } finally {
     progress.stop();
+    await client.close();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
@@ -90,7 +106,7 @@ export function replayCommand(): Command {
   return new Command('replay')
     .argument('<file>', 'CSV or NDJSON (.csv, .ndjson, .jsonl, each also .gz)')
     .option('--url <url>', 'where Holdfast listens', 'http://127.0.0.1:8080')
-    .option('--brokers <list>', 'Kafka brokers (not supported by this version)')
+    .option('--brokers <list>', 'send to Kafka instead, and read there what became of them: host:port, …')
     .option('--key <key>', 'API key; HOLDFAST_API_KEY keeps it out of the process list')
     .option('--rate <number|max>', 'payments a second', rate, Number.POSITIVE_INFINITY)
     .option('--limit <rows>', 'stop after so many rows', wholeNumber(1, Number.MAX_SAFE_INTEGER))

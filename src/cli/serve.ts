@@ -7,16 +7,18 @@ import { createApi } from '../api/app.ts';
 import type { Environment } from '../config/env.ts';
 import { productVersion } from '../config/version.ts';
 import { AnalyticsUnavailable } from '../pipeline/analyticsErrors.ts';
+import type { ModelAnalytics } from '../pipeline/modelAnalytics.ts';
+import { createModelsService } from '../pipeline/models.ts';
 import type { AnalyticsStore } from '../pipeline/ports.ts';
+import { startModelGauges } from './modelGauges.ts';
+import { serveWaits } from './roles/composeDecider.ts';
 import { decidingCommand, type Starting } from './roles/decidingRole.ts';
 import { openKeys } from './up/keys.ts';
 
 const consoleRoot = resolve(import.meta.dirname, '../../dashboards/console');
-/** Somebody waits for the answer: Redis and Kafka get the smaller part of the default deadline of 100 ms. */
-const waits = { redisMs: 25, spoolAfterMs: 40 };
 
 /** Without a server there are no lists and no numbers; decisions do not need it. */
-function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore {
+function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore & ModelAnalytics {
   if (clickhouse !== undefined) {
     const { client, database } = openServer(clickhouse);
     return createClickHouseStore(client, { database, place: 'server', retention });
@@ -27,6 +29,8 @@ function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore {
     insertBlock: unavailable,
     findDecisions: unavailable,
     summary: unavailable,
+    modelHealth: unavailable,
+    modelComparison: unavailable,
     close: () => Promise.resolve(),
   };
 }
@@ -34,9 +38,14 @@ function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore {
 async function start({ environment, decider, logger, opened }: Starting): Promise<void> {
   const analytics = analyticsOf(environment);
   opened.defer(() => analytics.close());
+  // Of several deciders nobody's log has the order in which Redis saw the payments: features are not compared here.
+  const models = createModelsService({ release: decider.release, analytics, parity: () => undefined });
+  const gauges = startModelGauges(decider.registry, models);
+  opened.defer(() => gauges.stop());
   const api = await createApi({
     service: decider.service,
     analytics,
+    models,
     keys: openKeys(environment.dataDir, environment.bootstrapKey).verifier,
     metrics: decider.registry,
     version: productVersion(),
@@ -48,4 +57,4 @@ async function start({ environment, decider, logger, opened }: Starting): Promis
   process.stdout.write(`serving ${address}\n`);
 }
 
-export const serveCommand = (): Command => decidingCommand({ role: 'serve', waits, start });
+export const serveCommand = (): Command => decidingCommand({ role: 'serve', waits: serveWaits, start });

@@ -75,7 +75,9 @@ export function simulateCommand(): Command {
     .option('--customers <number>', '', wholeNumber(1, 100_000), 1000)
     .option('--terminals <number>', '', wholeNumber(1, 100_000), 2000)
     .option('--days <number>', '', wholeNumber(1, 3650), 30)
-    .option('--start <day>', 'first day, YYYY-MM-DD', day, Date.UTC(2026, 0, 1))
+    .addOption(
+      new Option('--start <day>', 'first day, YYYY-MM-DD').argParser(day).default(Date.UTC(2026, 0, 1), '2026-01-01'),
+    )
     .addOption(
       new Option('--profile <profile>', 'handbook: the published process alone; full: other channels and attacks too')
         .choices(['handbook', 'full'])

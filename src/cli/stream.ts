@@ -7,11 +7,10 @@ import { LabelConsumer } from '../pipeline/labelConsumer.ts';
 import { registerGauge } from '../pipeline/metrics.ts';
 import { StreamConsumer, streamGroup } from '../pipeline/stream.ts';
 import { createLabelApplier } from './roles/applyLabels.ts';
+import { streamWaits } from './roles/composeDecider.ts';
 import { decidingCommand, type Starting } from './roles/decidingRole.ts';
 import { endFor } from './roles/run.ts';
 
-/** Nobody waits: rather late than degraded. */
-const waits = { redisMs: 500, spoolAfterMs: 2_000 };
 const lagRefreshMs = 1_000;
 const tenantId = 'default';
 
@@ -55,4 +54,4 @@ async function start({ environment, decider, logger, opened }: Starting): Promis
   });
 }
 
-export const streamCommand = (): Command => decidingCommand({ role: 'stream', waits, start });
+export const streamCommand = (): Command => decidingCommand({ role: 'stream', waits: streamWaits, start });

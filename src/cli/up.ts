@@ -60,7 +60,7 @@ async function up({ demo, release }: UpOptions): Promise<void> {
       bundle: await releaseNamed(release, environment.dataDir),
       logger,
       engines: environment,
-      models: environment.models,
+      binding: environment.models,
       onDead: endFor(logger, 'a stream from Kafka has ended'),
     });
     opened.defer(() => system.close());
@@ -68,6 +68,7 @@ async function up({ demo, release }: UpOptions): Promise<void> {
     const api = await createApi({
       service: system.service,
       analytics: system.analytics,
+      models: system.models,
       keys: keys.verifier,
       metrics: system.registry,
       version: productVersion(),

@@ -40,6 +40,12 @@ export const clickHouseSchema = {
     maximum: 1200,
     description: 'Months that decisions, rule hits and labels are kept for reports (not in the journal).',
   }),
+  HOLDFAST_SHADOW_PERCENT: Type.Integer({
+    default: 100,
+    minimum: 0,
+    maximum: 100,
+    description: 'Share of the decisions that the challengers of their release are scored on, in per cent.',
+  }),
   HOLDFAST_ROLLUP_MONTHS: Type.Integer({
     default: 60,
     minimum: 1,

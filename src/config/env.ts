@@ -98,6 +98,8 @@ export interface Environment {
   readonly redis: RedisSettings | undefined;
   /** Undefined: the embedded engine. */
   readonly clickhouse: ClickHouseEnvironment | undefined;
+  /** Share of the decisions that challengers are scored on, 0 to 1. */
+  readonly shadowShare: number;
   readonly models: {
     readonly backend: (typeof backendChoices)[number];
     readonly tfjsNodeDirectory: string | undefined;
@@ -123,6 +125,7 @@ const wholeNumberNames: ReadonlySet<VariableName> = new Set([
   'HOLDFAST_PORT',
   'HOLDFAST_RAW_MONTHS',
   'HOLDFAST_ROLLUP_MONTHS',
+  'HOLDFAST_SHADOW_PERCENT',
 ]);
 /** Real services that this version cannot use yet. */
 const serviceNames = ['DATABASE_URL'] as const;
@@ -196,6 +199,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       kafka,
       redis,
       clickhouse: clickHouseSettings(values),
+      shadowShare: values.HOLDFAST_SHADOW_PERCENT / 100,
       models: { backend: values.HOLDFAST_MODEL_BACKEND, tfjsNodeDirectory: values.HOLDFAST_TFJS_NODE_DIR },
       retention: { rawMonths: values.HOLDFAST_RAW_MONTHS, rollUpMonths: values.HOLDFAST_ROLLUP_MONTHS },
     },

@@ -61,6 +61,12 @@ export const errors = {
     detail: 'No payment with this id has been decided for this tenant. Check the id, or send the payment.',
     retryable: false,
   },
+  model_not_found: {
+    status: 404,
+    title: 'No such model',
+    detail: 'The release in use points to no model of this id or version. `GET /v1/models` lists those it points to.',
+    retryable: false,
+  },
   payment_unknown: {
     status: 404,
     title: 'The labelled payment is not known',

@@ -1,11 +1,13 @@
 /** A model artefact made ready for one release's frames: by the compiled kernel where it can, by TF.js where it must or should. */
 import type { FrameLayout } from '../features/frame.ts';
 import { backgroundOf } from './background.ts';
+import { bindTrees } from './bindTrees.ts';
 import { bindCompiled, type ModelIdentity } from './compiled.ts';
 import { ModelError } from './errors.ts';
 import { categoryInputs, checkInputs, codesOf, numericInputs } from './inputs.ts';
 import { fastest } from './measure.ts';
 import { buildNetwork, type NetworkOutcome } from './network.ts';
+import { isTreeTopology } from './trees.ts';
 import { readTopology, statedInputWidth, type Topology } from './topology.ts';
 import type { Backend, BindModel, BindOptions, BoundModel, CardInput, ModelArtefact } from './types.ts';
 import { modelVersion } from './version.ts';
@@ -29,17 +31,26 @@ function checkEmbeddings({ layers, inputs: names }: Topology, inputs: readonly C
   });
 }
 
-interface Sound {
+interface Identified {
   readonly identity: ModelIdentity;
   readonly inputs: readonly CardInput[];
+}
+
+/** The inputs first: only sound ones can be hashed. @throws ModelError */
+function identify(artefact: ModelArtefact): Identified {
+  const { card } = artefact;
+  if (typeof card.id !== 'string' || card.id === '') throw new ModelError('model_inputs', 'The model card has no id.');
+  const inputs = checkInputs(card);
+  return { identity: { id: card.id, version: modelVersion(artefact) }, inputs };
+}
+
+interface Sound extends Identified {
   readonly outcome: NetworkOutcome;
 }
 
 /** @throws ModelError */
 function check(artefact: ModelArtefact): Sound {
-  const { card } = artefact;
-  if (typeof card.id !== 'string' || card.id === '') throw new ModelError('model_inputs', 'The model card has no id.');
-  const inputs = checkInputs(card);
+  const { identity, inputs } = identify(artefact);
   const numeric = numericInputs(inputs).length;
   if (numeric === 0) throw new ModelError('model_inputs', 'The model card lists no numeric input; one is needed.');
   backgroundOf(artefact, inputs);
@@ -49,7 +60,7 @@ function check(artefact: ModelArtefact): Sound {
     throw new ModelError('model_inputs', `The model takes ${width} inputs, but its card lists ${numeric}.`);
   checkEmbeddings(topology, inputs);
   const outcome = buildNetwork(topology, numeric, decodeWeights(artefact), categoryInputs(inputs).map(codesOf));
-  return { identity: { id: card.id, version: modelVersion(artefact) }, inputs, outcome };
+  return { identity, inputs, outcome };
 }
 
 /** Only where one of TF.js's backends is wanted, so that the usual start never loads TF.js. */
@@ -88,6 +99,10 @@ async function bindFastest(
  */
 export const bindModel: BindModel = async (artefact, layout, options: BindOptions = {}) => {
   const { backend = 'auto', tfjsNodeDirectory } = options;
+  if (isTreeTopology(artefact.modelTopology)) {
+    const { identity, inputs } = identify(artefact);
+    return bindTrees(identity, inputs, artefact, layout);
+  }
   const sound = check(artefact);
   const { identity, inputs, outcome } = sound;
   if (backend === 'fastest') return bindFastest(sound, artefact, layout, tfjsNodeDirectory);

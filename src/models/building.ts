@@ -44,7 +44,7 @@ export const startBuilding = (width: number): Building => ({
   pending: undefined,
 });
 
-export function addAffine(building: Building, affine: Affine): void {
+function addAffine(building: Building, affine: Affine): void {
   const dense = building.layers.pop();
   if (dense === undefined) {
     building.scaling = building.scaling ? compose(building.scaling, affine) : affine;

@@ -57,10 +57,9 @@ async function readWeights(directory: string, paths: readonly string[]): Promise
   return whole;
 }
 
-/** @throws ModelError (as a rejection) where a file is missing or not what it should be. */
-export async function readModelDirectory(directory: string): Promise<ModelArtefact> {
+/** Topology and weights alone. @throws ModelError (as a rejection) where a file is missing or not what it should be. */
+export async function readLayersModel(directory: string): Promise<Omit<ModelArtefact, 'card' | 'background'>> {
   const json = (await readJson(join(directory, 'model.json'))) as ModelJson | null;
-  const card = (await readJson(join(directory, 'card.json'))) as ModelCard | null;
   const manifest = json?.weightsManifest;
   if (json?.modelTopology === undefined || !Array.isArray(manifest)) {
     throw new ModelError(
@@ -68,8 +67,6 @@ export async function readModelDirectory(directory: string): Promise<ModelArtefa
       `${join(directory, 'model.json')} has no modelTopology and weightsManifest: it is not TF.js's layers format.`,
     );
   }
-  if (card === null || typeof card !== 'object')
-    throw new ModelError('model_unreadable', 'card.json is not an object.');
   const groups = manifest as NonNullable<ModelJson['weightsManifest']>;
   const weights = await readWeights(
     directory,
@@ -79,9 +76,16 @@ export async function readModelDirectory(directory: string): Promise<ModelArtefa
     modelTopology: json.modelTopology,
     weightSpecs: groups.flatMap((group) => group.weights).map(({ name, shape, dtype }) => ({ name, shape, dtype })),
     weightData: weights.toString('base64'),
-    card,
-    ...(await readBackground(directory)),
   };
+}
+
+/** @throws ModelError (as a rejection) where a file is missing or not what it should be. */
+export async function readModelDirectory(directory: string): Promise<ModelArtefact> {
+  const network = await readLayersModel(directory);
+  const card = (await readJson(join(directory, 'card.json'))) as ModelCard | null;
+  if (card === null || typeof card !== 'object')
+    throw new ModelError('model_unreadable', 'card.json is not an object.');
+  return { ...network, card, ...(await readBackground(directory)) };
 }
 
 /** Its content is checked against the card's inputs when the model is bound. */

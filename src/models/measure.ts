@@ -11,7 +11,7 @@ const warmUpCalls = 3;
 const marginMin = 1.25;
 
 /** Microseconds a row, the geometric mean over the batches. */
-export function microsPerRow(model: BoundModel, layout: FrameLayout, nowMs: () => number): number {
+function microsPerRow(model: BoundModel, layout: FrameLayout, nowMs: () => number): number {
   const frame = new Frame(layout, Math.max(...batches));
   const probabilities = new Float64Array(frame.capacity);
   let product = 1;

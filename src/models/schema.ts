@@ -1,5 +1,6 @@
 /** A model as a release holds it, as JSON Schema. Loading it asks for more (inputs.ts, network.ts) and says so in words. */
 import { Type } from 'typebox';
+import { referenceSchema } from './monitoring/reference.ts';
 import { backgroundRowsMax, factMagnitudeMax, modelInputsMax, vocabularyMax } from './bounds.ts';
 import { referenceSchema } from './monitoring/reference.ts';
 

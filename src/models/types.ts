@@ -41,15 +41,15 @@ export interface Contribution {
 }
 
 /** What computes the forward pass. `kernel` is ours and the same bit for bit everywhere; the others are TF.js's. */
-export const backends = ['kernel', 'wasm', 'tfjs-node'] as const;
-export type Backend = (typeof backends)[number];
+export type Backend = 'kernel' | 'wasm' | 'tfjs-node';
 
 /** A model bound to the frame layout of its release. */
 export interface BoundModel {
   readonly id: string;
   /** SHA-256 of topology, weights and inputs, hexadecimal. */
   readonly version: string;
-  readonly backend: Backend;
+  /** `trees`: an imported tree ensemble, which has only this one. */
+  readonly backend: Backend | 'trees';
   readonly inputs: readonly CardInput[];
   /**
    * Rows that explanations compare with, each as `gather` gives a row: the model's background, or one row of what is known of
@@ -74,7 +74,8 @@ export interface BoundModel {
 export type BackendChoice = Backend | 'auto' | 'fastest';
 
 export interface BindOptions {
-  readonly backend?: BackendChoice | undefined;
+  /** Tree ensembles have one alone, and take no notice. */
+  readonly backend?: BackendChoice | 'trees' | undefined;
   /** Where tfjs-node is installed, if not where its set-up puts it. */
   readonly tfjsNodeDirectory?: string | undefined;
 }

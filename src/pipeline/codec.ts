@@ -107,6 +107,23 @@ export function encodedRecords(records: readonly DecisionRecord[]): DecisionReco
   });
 }
 
+/** Features and bounds one by one: of an encoded record without making its arrays. */
+export interface FeatureReader {
+  readonly featureCount: number;
+  featureAt(i: number): number;
+  boundAt(i: number): number;
+}
+
+export function featureReader(record: DecisionRecord): FeatureReader {
+  if (record instanceof EncodedRecord) return record;
+  const { features, bounds } = record;
+  return {
+    featureCount: features.length,
+    featureAt: (i) => features[i] as number,
+    boundAt: (i) => bounds[i] as number,
+  };
+}
+
 /** What tells payments apart: two records with the same key are of one payment. */
 export function recordKey(record: DecisionRecord): string {
   return record instanceof EncodedRecord ? record.key : paymentKey(record.tenantId, record.paymentId);
@@ -124,7 +141,7 @@ export function decodeRecord(bytes: Uint8Array): DecisionRecord {
   return new EncodedRecord(bytes);
 }
 
-class EncodedRecord implements DecisionRecord {
+class EncodedRecord implements DecisionRecord, FeatureReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #idStart: number;
@@ -190,17 +207,29 @@ class EncodedRecord implements DecisionRecord {
     this.#releaseId ??= Buffer.from(this.#bytes.subarray(32, 64)).toString('hex');
     return this.#releaseId;
   }
+  get featureCount(): number {
+    return (this.#boundsStart - this.#featuresStart) / 8;
+  }
+  featureAt(i: number): number {
+    return this.#view.getFloat64(this.#featuresStart + i * 8, true);
+  }
+  /** Most records have no bounds at all, and those that have, few. */
+  boundAt(i: number): number {
+    for (let at = this.#boundsStart; at < this.#bytes.length; at += boundBytes)
+      if (this.#view.getUint16(at, true) === i) return this.#view.getFloat64(at + 2, true);
+    return 0;
+  }
   get features(): Float64Array {
     if (this.#features === undefined) {
-      const values = new Float64Array((this.#boundsStart - this.#featuresStart) / 8);
-      for (let i = 0; i < values.length; i++) values[i] = this.#view.getFloat64(this.#featuresStart + i * 8, true);
+      const values = new Float64Array(this.featureCount);
+      for (let i = 0; i < values.length; i++) values[i] = this.featureAt(i);
       this.#features = values;
     }
     return this.#features;
   }
   get bounds(): Float64Array {
     if (this.#bounds === undefined) {
-      const values = new Float64Array((this.#boundsStart - this.#featuresStart) / 8);
+      const values = new Float64Array(this.featureCount);
       for (let at = this.#boundsStart; at < this.#bytes.length; at += boundBytes)
         values[this.#view.getUint16(at, true)] = this.#view.getFloat64(at + 2, true);
       this.#bounds = values;

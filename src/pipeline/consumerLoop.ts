@@ -5,6 +5,7 @@
 import { SubscriptionDead } from './logErrors.ts';
 import type { Subscription } from './ports.ts';
 import { Revivals } from './revivals.ts';
+import { Wait } from './wait.ts';
 
 export interface ConsumerLoopOptions {
   readonly subscribe: () => Promise<Subscription>;
@@ -21,8 +22,7 @@ export class ConsumerLoop {
   readonly #options: ConsumerLoopOptions;
   readonly #revivals = new Revivals();
   #stopping = false;
-  /** Ends the wait that the loop is in. */
-  #wake: () => void = () => {};
+  readonly #wait = new Wait();
   #subscription: Subscription | undefined;
   #loop: Promise<void> | undefined;
 
@@ -41,7 +41,7 @@ export class ConsumerLoop {
   /** Finishes the round and leaves the group. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#wake();
+    this.#wait.end();
     await this.#loop;
   }
 
@@ -52,10 +52,7 @@ export class ConsumerLoop {
 
   /** What was asked for, or nothing when the loop is stopped meanwhile: what comes after that belongs to the next start. */
   polled<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
-    return new Promise((resolve, reject) => {
-      this.#wake = () => resolve([]);
-      asked.then(resolve, reject);
-    });
+    return this.#wait.polled(asked);
   }
 
   async #run(): Promise<void> {
@@ -96,13 +93,6 @@ export class ConsumerLoop {
   }
 
   #pause(ms: number): Promise<void> {
-    if (this.#stopping) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    return this.#stopping ? Promise.resolve() : this.#wait.pause(ms);
   }
 }

@@ -53,7 +53,7 @@ export function deadLetterMessage(topic: Topic, message: Message, code: string, 
 const nameShape = /^[\w.-]{1,249}$/;
 
 /** Undefined for what is not a dead letter: someone else may write to the topic. */
-function parse(value: Uint8Array): DeadLetter | undefined {
+export function parseDeadLetter(value: Uint8Array): DeadLetter | undefined {
   try {
     const letter = JSON.parse(Buffer.from(value).toString()) as Partial<DeadLetter> | null;
     const whole =
@@ -74,7 +74,7 @@ export async function listDeadLetters(log: Pick<EventLog, 'read'>): Promise<List
   const retried = new Map<string, string>();
   for await (const page of log.read(topics.deadletter)) {
     for (const { value } of page) {
-      const letter = parse(value);
+      const letter = parseDeadLetter(value);
       if (letter === undefined) continue;
       const place = placeOf(letter);
       if (letter.code === retriedCode) retried.set(place, letter.at ?? '');

@@ -1,5 +1,6 @@
 /** Decide: policy, reasons and the decision's bytes for every row of a scored batch. Pure, given the times. */
 import type { Payment } from '../domain/payment.ts';
+import type { PolicyInput, PolicyOutcome } from '../policy/types.ts';
 import type { RuleMeta } from '../rules/types.ts';
 import type { Batch } from './batch.ts';
 import type { DecisionRecord } from './ports.ts';
@@ -43,21 +44,33 @@ export interface DecidedTimes {
   readonly latencyMicros: (row: number) => number;
 }
 
-/** Everything of one row but its bytes. */
-function decideRow(batch: Batch, row: number, hitRules: readonly number[], latencyMicros: number): DecisionParts {
+/** What the policy is told of one row. */
+function policyInputOf(batch: Batch, row: number, hitRules: readonly number[]): PolicyInput {
   const { release } = batch;
   const payment = batch.payments[row] as Payment;
-  const probability = batch.probabilities[row] as number;
-  const degraded = degradedOf(batch.degraded[row] as number);
-  const hits = hitRules.map((rule) => release.rules.rules[rule] as RuleMeta);
-  const outcome = release.policy.decide({
+  return {
     payment,
-    probability,
-    hits,
+    probability: batch.probabilities[row] as number,
+    hits: hitRules.map((rule) => release.rules.rules[rule] as RuleMeta),
     hitTexts: hitRules.map((rule) => release.rules.textOf(rule, batch.frame, row, payment)),
-    degraded,
+    degraded: degradedOf(batch.degraded[row] as number),
     contributions: (top) => release.model?.explain(batch.frame, row, top) ?? [],
-  });
+  };
+}
+
+/** What the policy says of every row of a scored batch, without reasons of the model's. */
+export function outcomesOf(batch: Batch): readonly PolicyOutcome[] {
+  const hits = hitsByRow(batch);
+  return batch.payments.map((_payment, row) =>
+    batch.release.policy.decide({ ...policyInputOf(batch, row, hits[row] ?? noHits), contributions: () => [] }),
+  );
+}
+
+/** Everything of one row but its bytes. */
+function decideRow(batch: Batch, row: number, hitRules: readonly number[], latencyMicros: number): DecisionParts {
+  const input = policyInputOf(batch, row, hitRules);
+  const { payment, probability, hits, degraded } = input;
+  const outcome = batch.release.policy.decide(input);
   batch.held[row] = outcome.action === 'hold' ? 1 : 0;
   return {
     paymentId: payment.paymentId,

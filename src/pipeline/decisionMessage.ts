@@ -5,6 +5,7 @@
  * A missing value, and a bound that is not known, are null. The decision's and the payment's own bytes are kept as they are,
  * so that reading gives back exactly what was recorded.
  */
+import { type FeatureReader, featureReader } from './codec.ts';
 import type { DecisionRecord } from './ports.ts';
 
 /** A topic's message that is no decision, or of a newer form. */
@@ -35,11 +36,11 @@ function keysOf(featureNames: readonly string[]): readonly string[] {
   return lastKeys;
 }
 
-function featuresText(keys: readonly string[], features: Float64Array, bounds: Float64Array): string {
+function featuresText(keys: readonly string[], features: FeatureReader): string {
   let text = '{';
   for (let i = 0; i < keys.length; i++) {
-    const value = features[i] as number;
-    const bound = bounds[i] as number;
+    const value = features.featureAt(i);
+    const bound = features.boundAt(i);
     text += keys[i] as string;
     if (Number.isNaN(value)) text += 'null';
     else text += Object.is(value, -0) ? '-0' : String(value);
@@ -51,9 +52,10 @@ function featuresText(keys: readonly string[], features: Float64Array, bounds: F
 
 /** @param featureNames of the record's release, in the order of its features */
 export function encodeDecisionMessage(record: DecisionRecord, featureNames: readonly string[]): Uint8Array {
-  const { decision, payment, features, bounds } = record;
-  if (featureNames.length !== features.length) throw new TypeError('one name for each feature');
-  const text = featuresText(keysOf(featureNames), features, bounds);
+  const { decision, payment } = record;
+  const features = featureReader(record);
+  if (featureNames.length !== features.featureCount) throw new TypeError('one name for each feature');
+  const text = featuresText(keysOf(featureNames), features);
   const paymentAt = decision.length - 1 + paymentField.length;
   const featuresAt = paymentAt + payment.length + featuresField.length;
   const bytes = Buffer.allocUnsafe(featuresAt + Buffer.byteLength(text));

@@ -4,6 +4,7 @@ import type { Label } from '../domain/label.ts';
 import { Payment } from '../domain/payment.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
 import { viewDecision } from './decisionView.ts';
+import { createExplainer } from './explainer.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { DecisionStore, VelocityStore } from './ports.ts';
 import type { DecisionService, DependencyState, RecordedDecisionView } from './service.ts';
@@ -117,6 +118,7 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
   return {
     decide: (tenantId, body, receivedAtMs, deadlineMs) => pipeline.decide(tenantId, body, receivedAtMs, deadlineMs),
     get,
+    explain: createExplainer(find, releaseOf),
     label(tenantId, labels) {
       const outcomes = labelTurn.then(() => labelAll(tenantId, labels));
       labelTurn = outcomes.catch(() => {});

@@ -13,7 +13,7 @@ import type { RecordedDecisionView } from './service.ts';
 const decoder = createPaymentDecoder();
 
 /** The frame row as the decision saw it: from the recorded payment and features, never from today's state. */
-function recordedRow(record: DecisionRecord, release: CompiledRelease, probability: number): Batch {
+export function recordedRow(record: DecisionRecord, release: CompiledRelease, probability: number): Batch {
   const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
   if (!(payment instanceof Payment)) throw new Error('a recorded payment no longer decodes');
   const batch = new Batch(release, 1);

@@ -15,6 +15,9 @@ export interface StageGuard {
   run<T>(work: () => Promise<T>, budgetMs: number): Promise<StageResult<T>>;
 }
 
+/** The work is not told when it has returned: an abort that nobody hears costs a stack trace a call. */
+const inTime = { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false };
+
 /** The stage was not asked: it has failed too often. */
 class BreakerOpen extends Error {
   override readonly name = 'BreakerOpen';
@@ -43,7 +46,7 @@ export function createStageGuard(
   async function tried<T>(work: () => Promise<T>, budgetMs: number): Promise<T> {
     if (!breaker.admits()) throw new BreakerOpen(`${name} has failed too often`);
     try {
-      const value = await timeout(Math.max(1, budgetMs), TimeoutStrategy.Aggressive).execute(work);
+      const value = await timeout(Math.max(1, budgetMs), inTime).execute(work);
       breaker.succeeded();
       return value;
     } catch (error) {

@@ -59,7 +59,7 @@ export class LabelConsumer {
     try {
       await this.#step(subscription);
     } catch (error) {
-      await subscription.rewind().catch(() => {});
+      subscription.rewind();
       throw error;
     }
   }

@@ -4,6 +4,7 @@
  */
 import { SubscriptionDead } from './logErrors.ts';
 import type { EventLog, Message, Subscription, Topic } from './ports.ts';
+import { Wait } from './wait.ts';
 
 export const outboxGroup = 'holdfast-outbox';
 /** Messages of one append. */
@@ -38,7 +39,7 @@ class RunningOutbox implements Outbox {
   readonly #loop: Promise<void>;
   #subscription: Subscription | undefined;
   #stopping = false;
-  #wake: () => void = () => {};
+  readonly #wait = new Wait();
   failure: unknown = undefined;
 
   constructor(options: OutboxOptions) {
@@ -52,7 +53,7 @@ class RunningOutbox implements Outbox {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#wake();
+    this.#wait.end();
     await this.#loop;
   }
 
@@ -77,7 +78,7 @@ class RunningOutbox implements Outbox {
   async #forward(): Promise<void> {
     const { from, to, topic, toTopic = topic, translate } = this.#options;
     const subscription = (this.#subscription ??= await from.subscribe(outboxGroup, topic));
-    const messages = await this.#poll(subscription);
+    const messages = await this.#wait.polled(subscription.poll(batchMessagesMax, idleWaitMs));
     const last = messages.at(-1);
     if (last === undefined) return;
     const translated = messages.flatMap((message) => {
@@ -92,7 +93,10 @@ class RunningOutbox implements Outbox {
   /** The next attempt reads what was not committed again. */
   async #startAgain(error: unknown): Promise<void> {
     try {
-      if (!(error instanceof SubscriptionDead)) return await this.#subscription?.rewind();
+      if (!(error instanceof SubscriptionDead)) {
+        this.#subscription?.rewind();
+        return;
+      }
       await this.#subscription?.close();
       this.#subscription = undefined;
     } catch (second) {
@@ -100,22 +104,8 @@ class RunningOutbox implements Outbox {
     }
   }
 
-  #poll(subscription: Subscription): Promise<readonly Message[]> {
-    return new Promise((resolve, reject) => {
-      this.#wake = () => resolve([]);
-      subscription.poll(batchMessagesMax, idleWaitMs).then(resolve, reject);
-    });
-  }
-
   #pause(ms: number): Promise<void> {
-    if (this.#stopping) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    return this.#stopping ? Promise.resolve() : this.#wait.pause(ms);
   }
 }
 

@@ -53,8 +53,8 @@ export interface PartitionSinkOptions {
   readonly store: PartitionStore;
   /** Undefined for a message that is no decision or label; it is passed by after `onUnreadable`. */
   readonly decode: (message: Message) => NamedEntry | undefined;
-  /** Keeps what could not be read (the dead letter topic); its offset is committed when this resolves. */
-  readonly onUnreadable: (message: Message) => Promise<void>;
+  /** Keeps what could not be read (the dead letter topic); the offsets are committed when this resolves. */
+  readonly onUnreadable: (messages: readonly Message[]) => Promise<void>;
 }
 
 export interface PartitionSink {
@@ -183,7 +183,8 @@ export function createPartitionSink(options: PartitionSinkOptions): PartitionSin
       const full = gathering.full || pending.tried;
       try {
         await insert(pending);
-        for (const { message, entry } of gathered) if (entry === undefined) await options.onUnreadable(message);
+        const unreadable = gathered.filter(({ entry }) => entry === undefined).map(({ message }) => message);
+        if (unreadable.length > 0) await options.onUnreadable(unreadable);
         const { partition, lastOffset } = range;
         await subscription.commit([{ group, topic, partition, nextOffset: lastOffset + 1 }]);
       } catch (error) {

@@ -11,6 +11,7 @@ import { createStageGuard } from './guard.ts';
 import { InFlight, Item } from './item.ts';
 import type { PipelineMetrics, PipelineStage } from './metrics.ts';
 import type { Commit, DecisionRecord, DecisionStore, RecordOutcome, ScoringPool, VelocityStore } from './ports.ts';
+import { RecordedPayments } from './recordedPayments.ts';
 import { conflictOf, inTime, replayed, unavailable } from './results.ts';
 import type { DecideResult } from './service.ts';
 import type { Clock } from './clock.ts';
@@ -39,7 +40,7 @@ class NotDecided extends Error {
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #decoder = createPaymentDecoder();
-  readonly #samePaymentDecoder = createPaymentDecoder();
+  readonly #recorded = new RecordedPayments();
   readonly #inFlight = new InFlight();
   readonly #batches: BatchPool;
   readonly #tools: StepTools;
@@ -240,7 +241,7 @@ export class Pipeline {
         }),
       );
       const leftMs = remainingMs(fresh, this.#options.clock);
-      await enrich(this.#tools, tenantId, batch, number, leftMs);
+      const unsure = await enrich(this.#tools, tenantId, batch, number, leftMs);
       onEnriched();
       took('enrich');
       await score(this.#tools, batch, leftMs);
@@ -250,6 +251,7 @@ export class Pipeline {
       if (before !== undefined) await before();
       const outcomes = await this.#record(fresh, records, number, commits);
       took('record');
+      this.#keepCounted(fresh, outcomes, unsure);
       this.#settle(fresh, outcomes, batch);
     } catch (error) {
       // What may still become a decision stays counted: once, however often it comes, and whoever decides it.
@@ -293,21 +295,15 @@ export class Pipeline {
   }
 
   #replayOf(item: Item, record: DecisionRecord): DecideResult {
-    const recorded = this.#recorded(record);
-    if (recorded === undefined || !samePayment(recorded, item.payment)) return conflictOf(item);
+    if (!this.#recorded.isOf(record, item.payment)) return conflictOf(item);
     return { kind: 'decided', decision: record.decision, replay: true };
-  }
-
-  #recorded({ payment }: DecisionRecord): Payment | undefined {
-    const decoded = this.#samePaymentDecoder.decode(payment, Number.POSITIVE_INFINITY);
-    return decoded instanceof Payment ? decoded : undefined;
   }
 
   /** Another process was first, with other content: that is what counts. The two may be one event to their entities. */
   #countInstead({ tenantId, payment }: Item, winner: DecisionRecord): void {
     const { velocity } = this.#options;
     velocity.retract(tenantId, payment);
-    const recorded = this.#recorded(winner);
+    const recorded = this.#recorded.of(winner);
     if (recorded !== undefined) velocity.missed?.(tenantId, [recorded]);
   }
 
@@ -328,6 +324,20 @@ export class Pipeline {
     }
     const deadlines = items.map((item) => item.deadlineMs);
     return this.#options.store.record(records, deadlines, number, commits);
+  }
+
+  /**
+   * Another process that was given the same payment, counted it and ran out of time takes it out again where it knows of no
+   * decision. There is one now: from here on it stays in.
+   */
+  #keepCounted(items: readonly Item[], outcomes: readonly RecordOutcome[], unsure: readonly number[]): void {
+    const { store, velocity } = this.#options;
+    if (unsure.length === 0 || store.claims !== true) return;
+    const rows = new Set(unsure);
+    for (let i = 0; i < items.length; i++) {
+      const { row, tenantId, payment } = items[i] as Item;
+      if (rows.has(row) && outcomes[i]?.status === 'recorded') velocity.missed?.(tenantId, [payment]);
+    }
   }
 
   #settle(items: readonly Item[], outcomes: readonly RecordOutcome[], batch: Batch): void {

@@ -61,8 +61,8 @@ export interface Subscription {
    * this membership will never know.
    */
   commit(commits: readonly Commit[]): Promise<void>;
-  /** Forgets what was polled and not committed: the next poll goes on from the committed positions. */
-  rewind(): Promise<void>;
+  /** Forgets what was polled and not committed: the next poll goes on from the committed positions. Asks nobody, never fails. */
+  rewind(): void;
   /** Messages after the group's committed positions, in all partitions of the topic. */
   lag(): Promise<number>;
   /** Leaves the group: its partitions go to the other members. */
@@ -166,6 +166,7 @@ export interface VelocityStore {
    * Appends the payments, each once by its id, to every entity they touch, and writes their features as of their event
    * time into `out`. Rejects when that cannot be done now; what was missed is then appended later, before what is newer.
    * @param wanted false once nobody waits any more: `out` is not written from then on
+   * @returns the rows that some entity had already: another call put them in, and it may take them out again
    */
   appendAndRead(
     tenantId: string,
@@ -173,9 +174,10 @@ export interface VelocityStore {
     out: FeatureMatrix,
     batch: number,
     wanted?: () => boolean,
-  ): Promise<void>;
-  /** Payments that were decided without asking this store: they are appended as soon as it can be done. */
+  ): Promise<readonly number[]>;
+  /** Decided payments that this store may not have: those are appended as soon as it can be done. */
   missed?(tenantId: string, payments: readonly Payment[]): void;
+  /** Takes out a payment that is not decided here. Where other processes may decide it, it stays if they did. */
   retract(tenantId: string, payment: Payment): void;
   markLabel(tenantId: string, payment: Payment, fraud: boolean, batch: number): Promise<void>;
 }
@@ -186,12 +188,28 @@ export interface AnalyticsRow {
   readonly featureNames: readonly string[];
 }
 
+/** What a challenger said of a payment that was decided without it. */
+export interface ShadowScore {
+  readonly tenantId: string;
+  readonly paymentId: string;
+  readonly decidedAtMs: number;
+  /** The release that decided, and that names the challenger. */
+  readonly releaseId: string;
+  readonly modelId: string;
+  readonly modelVersion: string;
+  readonly probability: number;
+  /** What the release would have decided with this model as its champion. */
+  readonly action: 'allow' | 'hold';
+}
+
 /** A block is inserted whole and once: the same token again adds nothing. */
 export interface AnalyticsBlock {
   /** Deterministic: topic, partition, first and last offset, content hash. */
   readonly token: string;
   readonly rows: readonly AnalyticsRow[];
   readonly labels: readonly (Label & { readonly tenantId: string })[];
+  /** Follow from `rows`; absent where nobody scores challengers. */
+  readonly shadow?: readonly ShadowScore[];
 }
 
 export interface DecisionFilter {

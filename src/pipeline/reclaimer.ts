@@ -2,6 +2,7 @@
 import type { StageGuard } from './guard.ts';
 import type { DecisionCache } from './ports.ts';
 import type { RecentClaims } from './recentClaims.ts';
+import { Wait } from './wait.ts';
 
 /** Claims told in one call. */
 const rowsMax = 128;
@@ -22,8 +23,7 @@ export class Reclaimer {
   #running: Promise<void> | undefined;
   #settling = false;
   #conflicts = 0;
-  /** Ends the pause. */
-  #wake: () => void = () => {};
+  readonly #wait = new Wait();
 
   constructor(options: ReclaimerOptions) {
     this.#options = options;
@@ -37,27 +37,27 @@ export class Reclaimer {
   /** Sees to it that the cache hears of everything. @param answers it has just answered: at once then, else after a pause */
   start(answers: boolean): void {
     if (this.#options.recent.unclaimed === 0) return;
-    if (answers) this.#wake();
-    this.#running ??= this.#run(answers).finally(() => {
-      this.#running = undefined;
-    });
+    if (answers) this.#wait.end();
+    this.#running ??= this.#run(answers);
   }
 
   /** Resolves when the cache has heard of everything, or does not take it now. */
   async settle(): Promise<void> {
     this.#settling = true;
-    this.#wake();
+    this.#wait.end();
     await this.#running;
     this.#settling = false;
   }
 
   async #run(answers: boolean): Promise<void> {
     const { recent, guard, budgetMs } = this.#options;
-    for (let ok = answers; recent.unclaimed > 0; ) {
-      if (!ok) await this.#pause();
+    let ok = answers;
+    do {
+      if (!ok && !this.#settling) await this.#wait.pause(retryMs);
       ({ ok } = await guard.run(() => this.#tell(), budgetMs));
-      if (!ok && this.#settling) return;
-    }
+    } while (recent.unclaimed > 0 && (ok || !this.#settling));
+    // In the turn that saw it done: what is claimed without the cache next starts the next run.
+    this.#running = undefined;
   }
 
   /** Some, the oldest. */
@@ -75,16 +75,5 @@ export class Reclaimer {
     for (const outcome of outcomes) if (outcome?.won === false) recent.replace(outcome);
     const published = records.filter((_, i) => outcomes[i]?.won === true && claims[i]?.published === true);
     await cache.markPublished(published).catch(onFailure);
-  }
-
-  #pause(): Promise<void> {
-    if (this.#settling) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, retryMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

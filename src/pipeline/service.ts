@@ -4,6 +4,7 @@ import type { Label } from '../domain/label.ts';
 import type { PaymentJson } from '../domain/payment.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import type { ExplainedNode } from '../rules/types.ts';
+import type { DecisionExplanation } from './explanation.ts';
 
 export type DecideResult =
   | { readonly kind: 'decided'; readonly decision: Uint8Array; readonly replay: boolean }
@@ -39,6 +40,11 @@ export interface DecisionService {
   decide(tenantId: string, body: Uint8Array, receivedAtMs: number, deadlineMs: number): Promise<DecideResult>;
   /** Rejects with DecisionsUnavailable when it cannot be told whether there is one. */
   get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined>;
+  /**
+   * Why a recorded decision came out so, and what would have changed it. `busy`: as many are being computed as may be at a time.
+   * Rejects as `get` does.
+   */
+  explain(tenantId: string, paymentId: string): Promise<DecisionExplanation | 'busy' | undefined>;
   /** `unknown`: no such payment. `unavailable`: it could not be made durable, nothing changed. */
   label(
     tenantId: string,

@@ -6,6 +6,7 @@
  * A message that the topic took after all, only too late, is there twice: readers tell by its content.
  */
 import { LogUnavailable } from './logErrors.ts';
+import { Wait } from './wait.ts';
 
 export interface OutgoingMessage {
   readonly key: string;
@@ -49,7 +50,7 @@ export class Spool {
   readonly #bytesMax: number;
   readonly #afterMs: number;
   #draining: Promise<void> | undefined;
-  #wake: () => void = () => {};
+  readonly #wait = new Wait();
   #closing = false;
   #refused = 0;
 
@@ -80,7 +81,7 @@ export class Spool {
   /** Stops draining; what is spooled stays for the next start. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#wake();
+    this.#wait.end();
     await this.#draining;
     this.#options.file.close();
   }
@@ -130,21 +131,11 @@ export class Spool {
         pauseMs = retryMs;
       } catch (error) {
         onFailure(error);
-        await this.#pause(pauseMs);
+        await this.#wait.pause(pauseMs);
         pauseMs = Math.min(2 * pauseMs, retryMsMax);
       }
     }
     // In the turn that saw it empty: what is written next starts the next one.
     this.#draining = undefined;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

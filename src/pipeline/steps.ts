@@ -35,16 +35,19 @@ function withoutFeatures(batch: Batch): void {
   markAll(batch, velocityUnavailableBit);
 }
 
-/** Appends the payments to their entities and reads the features; without velocity the features are missing, and named so. */
+/**
+ * Appends the payments to their entities and reads the features; without velocity the features are missing, and named so.
+ * @returns the rows that another call may have put in, and may take out again
+ */
 export async function enrich(
   tools: StepTools,
   tenantId: string,
   batch: Batch,
   number: number,
   leftMs: number,
-): Promise<void> {
+): Promise<readonly number[]> {
   let waiting = true;
-  const read = (): Promise<void> =>
+  const read = (): Promise<readonly number[]> =>
     tools.velocity.appendAndRead(tenantId, batch.payments, batch.features, number, () => waiting);
   // A store in this process can neither hang nor lose a reply: the guard would only cost time.
   if (tools.velocity.inProcess === true) return read();
@@ -52,10 +55,11 @@ export async function enrich(
   const budgetMs = unhurried ? bounds.unhurriedVelocityBudgetMs : Math.min(bounds.velocityBudgetMs, leftMs / 2);
   const result = await tools.velocityGuard.run(read, budgetMs);
   waiting = false;
-  if (result.ok) return;
+  if (result.ok) return result.value;
   withoutFeatures(batch);
   // The store was not even asked: it must still hear of the payments.
   if (result.failure === 'open' || result.failure === 'full') tools.velocity.missed?.(tenantId, batch.payments);
+  return batch.payments.map((_, row) => row);
 }
 
 /** Scores in the pool where that pays, else here. A pool that fails or is late leaves the model out, not the rules. */

@@ -119,7 +119,7 @@ export class StreamConsumer {
     this.#enriched = Promise.resolve();
     this.#decided = Promise.resolve();
     reader.clear();
-    await subscription.rewind();
+    subscription.rewind();
     throw failed.error;
   }
 

@@ -15,9 +15,12 @@ import { modelProbabilityFact } from '../rules/facts.ts';
 import { lintRules } from '../rules/lint.ts';
 import { collectColumnNeeds } from '../rules/needs.ts';
 import type { CompiledRules } from '../rules/types.ts';
+import { modelVersion } from '../models/version.ts';
 import type { ReleaseBundle } from './bundle.ts';
-import { releaseId } from './bundle.ts';
+import { releaseId, withModels } from './bundle.ts';
 import type { FillFrame, ListMembers } from './fill.ts';
+import { isModel } from './models.ts';
+import { challengersMax } from './schema.ts';
 import { compileFill, isCategoricalColumn, isNumericColumn } from './fill.ts';
 
 export interface CompiledRelease {
@@ -97,6 +100,33 @@ function unknownInputs({ model }: ReleaseBundle, features: FeatureProgram, lists
     });
 }
 
+/** Challengers beyond the bound, without a champion, or that are the champion or each other. */
+function challengerProblems({ model, challengers }: ReleaseBundle): string[] {
+  if (challengers === undefined) return [];
+  if (challengers.length === 0 || challengers.length > challengersMax)
+    return [`challengers: there can be 1 to ${challengersMax}; leave the part out where there are none`];
+  if (!challengers.every(isModel)) return ['challengers: one of them is no model'];
+  if (model === null) return ['challengers: there is no champion that they could be compared with'];
+  const versions = [model, ...challengers].map(modelVersion);
+  return new Set(versions).size === versions.length ? [] : ['challengers: a model is named twice'];
+}
+
+/**
+ * The release as it would be with each of its challengers as champion, in their order: what shadow scoring runs. Never part
+ * of the compiled release itself, so that whoever decides neither loads challengers nor widens its frames for them.
+ * @throws ReleaseRefused where one does not fit the release.
+ */
+export async function compileChallengers(
+  bundle: ReleaseBundle,
+  models: BindOptions = {},
+): Promise<readonly CompiledRelease[]> {
+  const compiled: CompiledRelease[] = [];
+  for (const challenger of bundle.challengers ?? []) {
+    compiled.push(await compileRelease(withModels(bundle, challenger, []), models));
+  }
+  return compiled;
+}
+
 /** @throws ReleaseRefused with the problems found. */
 export async function compileRelease(bundle: ReleaseBundle, models: BindOptions = {}): Promise<CompiledRelease> {
   try {
@@ -114,6 +144,7 @@ async function compileParts(bundle: ReleaseBundle, models: BindOptions): Promise
   refuse(ruleProblems.map(({ message }) => message));
   refuse(lintPolicy(bundle.policy, members).map(({ pointer, message }) => `policy ${pointer}: ${message}`));
   refuse(unknownInputs(bundle, features, members));
+  refuse(challengerProblems(bundle));
   const layout = layoutOf(bundle, features);
   return {
     id: releaseId(bundle),

@@ -1,9 +1,10 @@
 /** What differs between two releases, part by part: what a reviewer reads before one replaces the other. */
 import { isDeepStrictEqual } from 'node:util';
+import { modelVersion } from '../models/version.ts';
 import type { ReleaseBundle } from './bundle.ts';
 
 export interface ReleaseDifference {
-  readonly part: 'features' | 'rules' | 'lists' | 'policy' | 'model';
+  readonly part: 'features' | 'rules' | 'lists' | 'policy' | 'model' | 'challengers';
   readonly change: 'added' | 'removed' | 'changed';
   /** A rule's id, a feature's name, a list's name, or a top-level key of the policy. */
   readonly name: string;
@@ -58,6 +59,10 @@ function modelNames(bundle: ReleaseBundle): Named {
   ]);
 }
 
+/** Challengers by version: a model is another one, or it is the same. */
+const challengerNames = ({ challengers }: ReleaseBundle): Named =>
+  new Map((challengers ?? []).map((model) => [`${model.card.id} ${modelVersion(model)}`, model.card]));
+
 export function diffReleases(before: ReleaseBundle, after: ReleaseBundle): readonly ReleaseDifference[] {
   return [
     ...differences('features', byName(before.features), byName(after.features)),
@@ -65,5 +70,6 @@ export function diffReleases(before: ReleaseBundle, after: ReleaseBundle): reado
     ...differences('lists', byName(before.lists), byName(after.lists)),
     ...differences('policy', byName(before.policy), byName(after.policy)),
     ...differences('model', modelNames(before), modelNames(after)),
+    ...differences('challengers', challengerNames(before), challengerNames(after)),
   ];
 }

@@ -6,6 +6,9 @@ import { PolicyDefinition } from '../policy/schema.ts';
 import { ListsDefinition } from '../rules/lists.ts';
 import { RuleDefinitions } from '../rules/schema.ts';
 
+/** Models scored in shadow beside the champion. */
+export const challengersMax = 3;
+
 /** Raised when bundles of before can no longer be read as they are. */
 export const bundleVersion = 1;
 
@@ -17,6 +20,13 @@ export const releaseSchema = Type.Object(
     lists: ListsDefinition,
     policy: PolicyDefinition,
     model: Type.Union([modelSchema, Type.Null()]),
+    challengers: Type.Optional(
+      Type.Array(modelSchema, {
+        minItems: 1,
+        maxItems: challengersMax,
+        description: 'Scored in shadow, from the recorded features, after the decision; absent where there are none.',
+      }),
+    ),
   },
   {
     additionalProperties: false,
@@ -36,5 +46,6 @@ export const storedReleaseSchema = Type.Object({
     lists: Type.Unknown(),
     policy: Type.Unknown(),
     model: Type.Union([Type.Object({}), Type.Null()]),
+    challengers: Type.Optional(Type.Array(Type.Object({}), { minItems: 1, maxItems: challengersMax })),
   }),
 });

@@ -8,7 +8,8 @@ import type { BindOptions } from '../models/types.ts';
 import type { ReleaseBundle } from './bundle.ts';
 import { releaseId } from './bundle.ts';
 import type { CompiledRelease } from './compile.ts';
-import { compileRelease } from './compile.ts';
+import { compileChallengers, compileRelease } from './compile.ts';
+import { ModelStore } from './models.ts';
 import { bundleVersion, storedReleaseSchema } from './schema.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
@@ -46,11 +47,13 @@ export class ReleaseStore {
   readonly #directory: string;
   readonly #compiled = new Map<string, Promise<CompiledRelease>>();
 
-  readonly #models: BindOptions;
+  readonly #models: ModelStore;
+  readonly #binding: BindOptions;
 
-  /** @param models how the models of its releases are bound */
-  constructor(dataDirectory: string, models: BindOptions = {}) {
-    this.#models = models;
+  /** @param binding how the models of its releases are bound */
+  constructor(dataDirectory: string, binding: BindOptions = {}) {
+    this.#models = new ModelStore(dataDirectory);
+    this.#binding = binding;
     this.#directory = join(dataDirectory, 'releases');
     mkdirSync(this.#directory, { recursive: true });
   }
@@ -62,11 +65,13 @@ export class ReleaseStore {
       .sort();
   }
 
-  /** Compiles (and so checks) the bundle, and keeps it. The same bundle again is the same file. */
+  /** Compiles (and so checks) the bundle with its challengers, and keeps it and its models. The same bundle again is the same file. */
   async add(bundle: ReleaseBundle): Promise<CompiledRelease> {
-    const release = await compileRelease(bundle, this.#models);
+    const release = await compileRelease(bundle, this.#binding);
     const path = this.#path(release.id);
     if (!existsSync(path)) {
+      await compileChallengers(bundle, this.#binding);
+      for (const model of [bundle.model, ...(bundle.challengers ?? [])]) if (model !== null) this.#models.add(model);
       const stored: StoredRelease = { id: release.id, featureNames: release.features.names, bundle };
       // Whole or not at all: a torn file would be a release that no decision of its can be explained by.
       writeFileSync(`${path}.tmp`, JSON.stringify(stored), { flush: true });
@@ -91,7 +96,7 @@ export class ReleaseStore {
   compiled(id: string): Promise<CompiledRelease> {
     const known = this.#compiled.get(id);
     if (known !== undefined) return known;
-    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle, this.#models));
+    const compiled = Promise.resolve().then(() => compileRelease(this.read(id).bundle, this.#binding));
     compiled.catch(() => this.#compiled.delete(id));
     this.#remember(id, compiled);
     return compiled;

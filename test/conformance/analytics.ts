@@ -4,7 +4,9 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelAnalytics } from '../../src/pipeline/modelAnalytics.ts';
 import type { AnalyticsStore, DecisionFilter } from '../../src/pipeline/ports.ts';
+import { modelConformance } from './modelAnalytics.ts';
 import { type Decoded, decode, makeLabel, makeRows, seededRandom, startMs } from '../integration/analytics/records.ts';
 
 const rowsPerTenant = 400;
@@ -30,10 +32,10 @@ const newestFirst = (a: Decoded, b: Decoded): number =>
 
 export function analyticsConformance(
   name: string,
-  open: () => Promise<{ store: AnalyticsStore; end(): Promise<void> }>,
+  open: () => Promise<{ store: AnalyticsStore & ModelAnalytics; end(): Promise<void> }>,
 ): void {
   describe(`${name} (seed ${seed})`, { timeout: 120_000 }, () => {
-    let store: AnalyticsStore;
+    let store: AnalyticsStore & ModelAnalytics;
     let end: () => Promise<void>;
     const random = seededRandom(seed);
     // Three decisions share each moment, so that pages end between equal times.
@@ -173,6 +175,8 @@ export function analyticsConformance(
         { numRuns: 12, seed },
       );
     });
+
+    modelConformance(() => store, seed);
 
     it('a window that is empty or has too many buckets is refused', async () => {
       await expect(store.summary('default', 10, 10, 1)).rejects.toThrow(RangeError);

@@ -6,8 +6,9 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createApi } from '../../src/api/app.ts';
 import { createApiKeyVerifier, hashApiKey } from '../../src/api/keys.ts';
-import type { System } from '../../src/cli/up/system.ts';
+import type { System, SystemOptions } from '../../src/cli/up/system.ts';
 import { startSystem } from '../../src/cli/up/system.ts';
+import type { ReleaseBundle } from '../../src/releases/bundle.ts';
 import { readReleaseDirectory } from '../../src/releases/store.ts';
 import { repository } from './cli.ts';
 
@@ -18,15 +19,26 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** @param key the only API key */
-export async function startApi(key: string): Promise<ApiServer> {
+/**
+ * @param key the only API key
+ * @param changes what the release is instead of the default one, and when to compare features, where that is not to be as usual
+ */
+export async function startApi(
+  key: string,
+  changes: {
+    readonly bundle?: (bundle: ReleaseBundle) => ReleaseBundle;
+    readonly parityTiming?: NonNullable<SystemOptions['parityTiming']>;
+  } = {},
+): Promise<ApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
-  const bundle = await readReleaseDirectory(join(repository, 'config/default'));
+  const { bundle: change = (bundle) => bundle, ...others } = changes;
+  const bundle = change(await readReleaseDirectory(join(repository, 'config/default')));
   const logger = pino({ level: 'silent' });
-  const system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0 });
+  const system = await startSystem({ dataDirectory: directory, bundle, logger, scoringThreads: 0, ...others });
   const api = await createApi({
     service: system.service,
     analytics: system.analytics,
+    models: system.models,
     keys: createApiKeyVerifier([{ sha256: hashApiKey(key), tenantId: 'default' }]),
     metrics: system.registry,
     version: '0.0.0-test',

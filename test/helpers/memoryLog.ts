@@ -71,7 +71,7 @@ export class MemoryLog implements EventLog {
           if (nextOffset > committed(partition)) this.positions.set(keyOf(partition), nextOffset);
         }
       },
-      rewind: async () => {
+      rewind: () => {
         for (const partition of next.keys()) next[partition] = committed(partition);
       },
       lag: async () => lists.reduce((sum, list, partition) => sum + list.length - committed(partition), 0),

@@ -29,6 +29,7 @@ const regressions: Readonly<Record<Composition, readonly (readonly [string, read
     ['the loser of two conflicting payments is not counted', [607, 836, 896]],
     ['a decision that stands after its record failed stays counted', [154, 631]],
     ['labels are counted by whoever reads their topic, and not taken back by another', [845, 1163]],
+    ['what runs out of time in one process and is decided by another stays counted', [174094046, 216751681]],
   ],
   up: [],
 };

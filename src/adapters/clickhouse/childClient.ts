@@ -3,6 +3,7 @@
  * sink. While that process is away, calls reject with AnalyticsUnavailable; nothing else happens, and the sink catches up.
  */
 import { AnalyticsRefused, AnalyticsUnavailable, InvalidCursor } from '../../pipeline/analyticsErrors.ts';
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import { superviseChild } from './childProcess.ts';
 import type {
@@ -24,6 +25,9 @@ const callMs: Readonly<Record<StoreMethod, number>> = {
   insertBlock: 120_000,
   findDecisions: 7_000,
   summary: 9_000,
+  // Several queries, and the resamples.
+  modelHealth: 9_000,
+  modelComparison: 9_000,
 };
 
 export interface AnalyticsChildState extends SinkReport {
@@ -33,11 +37,13 @@ export interface AnalyticsChildState extends SinkReport {
   readonly pid: number | undefined;
 }
 
-export interface AnalyticsChild extends AnalyticsStore {
+export interface AnalyticsChild extends AnalyticsStore, ModelAnalytics {
   state(): AnalyticsChildState;
   /** Resolves when the process is up; rejects with AnalyticsUnavailable after `timeoutMs`. */
   ready(timeoutMs: number): Promise<void>;
 }
+
+const noShadow = { scored: 0, dropped: 0, failed: 0 };
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -57,7 +63,7 @@ export function startAnalyticsChild(options: ChildOptions, entry?: string): Anal
   const waiting = new Map<number, Waiting>();
   const whenUp = new Set<() => void>();
   let state: AnalyticsChildState['state'] = 'starting';
-  let report: SinkReport = { lagRows: 0, insertedRows: 0, lastError: undefined };
+  let report: SinkReport = { lagRows: 0, insertedRows: 0, lastError: undefined, shadow: noShadow };
   let failure: string | undefined;
   let nextId = 1;
 
@@ -137,6 +143,8 @@ export function startAnalyticsChild(options: ChildOptions, entry?: string): Anal
     insertBlock: (block) => call('insertBlock', [plainBlock(block)]),
     findDecisions: (filter) => call('findDecisions', [filter]),
     summary: (...args) => call('summary', args),
+    modelHealth: (query) => call('modelHealth', [query]),
+    modelComparison: (query) => call('modelComparison', [query]),
     async close() {
       state = 'closed';
       await child.close();
@@ -161,5 +169,5 @@ function plainBlock(block: AnalyticsBlock): AnalyticsBlock {
       record: { tenantId, paymentId, occurredAtMs, decision, payment, releaseId, features, bounds },
     };
   });
-  return { token: block.token, rows, labels: block.labels };
+  return { ...block, rows };
 }

@@ -3,10 +3,16 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import { type OpenParity, startParityJob } from '../../pipeline/parityJob.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
+import { cpuMs, createShadowScorer, type ShadowScorer } from '../../pipeline/shadow.ts';
+import { withShadow } from '../../pipeline/shadowStore.ts';
 import type { BlockStore } from '../../pipeline/sinkBlock.ts';
+import { compileChallengers } from '../../releases/compile.ts';
+import { ReleaseStore } from '../../releases/store.ts';
 import {
   type ChildOptions,
   describeError,
@@ -32,6 +38,9 @@ export interface Channel {
   send(message: FromChild): void;
 }
 
+/** The journal for the parity check, opened anew for each. */
+export type OpenParityOf = (dataDir: string) => OpenParity;
+
 export type OpenSource = (dataDir: string) => JournalSource & { close(): void };
 
 export interface ChildHost {
@@ -44,7 +53,7 @@ const waitUntil = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal }).catch(() => undefined);
 };
 
-function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
+function invoke(store: AnalyticsStore & ModelAnalytics, call: StoreCall): Promise<unknown> {
   switch (call.method) {
     case 'migrate':
       return store.migrate();
@@ -54,6 +63,10 @@ function invoke(store: AnalyticsStore, call: StoreCall): Promise<unknown> {
       return store.findDecisions(...call.args);
     case 'summary':
       return store.summary(...call.args);
+    case 'modelHealth':
+      return store.modelHealth(...call.args);
+    case 'modelComparison':
+      return store.modelComparison(...call.args);
   }
 }
 
@@ -68,7 +81,7 @@ function nameOf(error: unknown): ErrorName {
 }
 
 interface OpenStore {
-  readonly store: AnalyticsStore & BlockStore;
+  readonly store: AnalyticsStore & ModelAnalytics & BlockStore;
   /** Where the sink's positions are: those of another store say nothing about this one. */
   readonly positionsPath: string;
 }
@@ -91,18 +104,49 @@ async function openStore({ dataDir, server, retention }: ChildOptions): Promise<
   return { store: createClickHouseStore(openChdb(path), { retention }), positionsPath: join(dataDir, 'sink.db') };
 }
 
+/** Scores the challengers of the releases in the data directory. */
+function challengersIn({ dataDir, shadowShare }: ChildOptions, onFailure: (error: unknown) => void): ShadowScorer {
+  let releases: ReleaseStore | undefined;
+  return createShadowScorer({
+    async challengersOf(releaseId) {
+      releases ??= new ReleaseStore(dataDir);
+      return await compileChallengers(releases.read(releaseId).bundle);
+    },
+    share: shadowShare ?? 1,
+    spentMs: cpuMs,
+    onFailure,
+  });
+}
+
+/** Compares recorded features with the journal of the data directory, where that is asked for. */
+function parityIn(
+  { parity: timing, dataDir }: ChildOptions,
+  openParity: OpenParityOf,
+  signal: AbortSignal,
+): ReturnType<typeof startParityJob> | undefined {
+  if (timing === undefined) return undefined;
+  const open = (): OpenParity => openParity(dataDir);
+  return startParityJob({ timing, nowMs: Date.now, wait: waitUntil, open, describe: describeError }, signal);
+}
+
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */
 export async function startChildHost(
   options: ChildOptions,
   channel: Channel,
   openSource: OpenSource,
+  openParity?: OpenParityOf,
 ): Promise<ChildHost> {
   const { store, positionsPath } = await openStore(options);
   await store.migrate();
 
   const stopping = new AbortController();
   const calls = new Set<Promise<void>>();
+  const shadow = challengersIn(options, (error) => {
+    lastShadowError = describeError(error);
+  });
+  const shadowed = withShadow(store, shadow);
   let insertedRows = 0;
+  let lastShadowError: string | undefined;
   let lastError: string | undefined;
   let lagRows = (): number => 0;
 
@@ -118,7 +162,7 @@ export async function startChildHost(
         sink ??= createSink({
           source,
           positions,
-          store,
+          store: shadowed,
           featureNamesOf: createFeatureNames(join(options.dataDir, 'releases')),
         });
         lagRows = () => sink?.lagRows() ?? 0;
@@ -153,13 +197,21 @@ export async function startChildHost(
     }
   }
 
+  const parity = openParity === undefined ? undefined : parityIn(options, openParity, stopping.signal);
   const tailing = options.sink ? tail() : Promise.resolve();
+  const report = () => ({
+    lagRows: 0,
+    insertedRows,
+    lastError,
+    shadow: { ...shadow.stats(), lastError: lastShadowError },
+    parity: parity?.state(),
+  });
   /** Asked at the time of the report: the lag grows while a block is under way or fails. */
   function sendReport(): void {
     try {
-      channel.send({ type: 'report', report: { lagRows: lagRows(), insertedRows, lastError } });
+      channel.send({ type: 'report', report: { ...report(), lagRows: lagRows() } });
     } catch (error) {
-      channel.send({ type: 'report', report: { lagRows: 0, insertedRows, lastError: describeError(error) } });
+      channel.send({ type: 'report', report: { ...report(), lastError: describeError(error) } });
     }
   }
   const reporting = setInterval(sendReport, reportIntervalMs);
@@ -173,7 +225,7 @@ export async function startChildHost(
     },
     async stop() {
       stopping.abort();
-      await Promise.all([tailing, ...calls]);
+      await Promise.all([tailing, parity?.ended, ...calls]);
       clearInterval(reporting);
       await store.close();
     },

@@ -1,5 +1,5 @@
 import { setPriority } from 'node:os';
-import { type ChildHost, type OpenSource, startChildHost } from './childHost.ts';
+import { type ChildHost, type OpenParityOf, type OpenSource, startChildHost } from './childHost.ts';
 import { type ChildOptions, describeError, type FromChild, serverVariable, type ToChild } from './childProtocol.ts';
 import type { ServerOptions } from './server.ts';
 
@@ -14,7 +14,7 @@ function send(message: FromChild, sent: () => void = () => undefined): void {
 }
 
 /** The main function of the analytics process. It ends on the parent's word, on SIGTERM, and when the parent is gone. */
-export function runAnalyticsChild(openSource: OpenSource): void {
+export function runAnalyticsChild(openSource: OpenSource, openParity?: OpenParityOf): void {
   let host: ChildHost | undefined;
   let stopping = false;
 
@@ -27,7 +27,7 @@ export function runAnalyticsChild(openSource: OpenSource): void {
     const shown = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
     const server = process.env[serverVariable];
     const options = server === undefined ? shown : { ...shown, server: JSON.parse(server) as ServerOptions };
-    host = await startChildHost(options, { send }, openSource);
+    host = await startChildHost(options, { send }, openSource, openParity);
   }
 
   const starting = start();

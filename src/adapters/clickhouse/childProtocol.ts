@@ -1,5 +1,8 @@
 /** What the main process and the analytics process say to each other over Node's IPC channel (advanced serialisation). */
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
+import type { ParityState, ParityTiming } from '../../pipeline/parityJob.ts';
+import type { ShadowStats } from '../../pipeline/shadow.ts';
 import type { ServerOptions } from './server.ts';
 import type { Retention } from './tableSettings.ts';
 
@@ -11,14 +14,19 @@ export interface ChildOptions {
   /** The store is this server instead of the embedded engine. Holds a secret. */
   readonly server?: ServerOptions | undefined;
   readonly retention?: Retention | undefined;
+  /** Share of the decisions that challengers are scored on; all of them unless told. */
+  readonly shadowShare?: number | undefined;
+  /** When recorded features are compared with the journal; never where this is not told. */
+  readonly parity?: ParityTiming | undefined;
 }
 
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */
 export const serverVariable = 'CLICKHOUSE_SERVER';
 
-export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary';
-export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<AnalyticsStore[Method]> };
-export type StoreValue<Method extends StoreMethod> = Awaited<ReturnType<AnalyticsStore[Method]>>;
+export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary' | 'modelHealth' | 'modelComparison';
+type Store = AnalyticsStore & ModelAnalytics;
+export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<Store[Method]> };
+export type StoreValue<Method extends StoreMethod> = Awaited<ReturnType<Store[Method]>>;
 
 export type StoreCall = {
   readonly [Method in StoreMethod]: {
@@ -38,6 +46,10 @@ export interface SinkReport {
   readonly insertedRows: number;
   /** Of the last failed step; undefined after a step that worked. */
   readonly lastError: string | undefined;
+  /** Of this process, as `insertedRows`. */
+  readonly shadow: ShadowStats & { readonly lastError?: string | undefined };
+  /** Undefined where nothing is compared. */
+  readonly parity?: ParityState | undefined;
 }
 
 export type ErrorName = 'AnalyticsUnavailable' | 'AnalyticsRefused' | 'InvalidCursor' | 'RangeError' | 'Error';

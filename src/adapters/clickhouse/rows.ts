@@ -1,5 +1,5 @@
 import type { Decision } from '../../domain/decision.ts';
-import type { AnalyticsBlock, AnalyticsRow, DecisionRecord } from '../../pipeline/ports.ts';
+import type { AnalyticsBlock, AnalyticsRow, DecisionRecord, ShadowScore } from '../../pipeline/ports.ts';
 import { quoteName } from './client.ts';
 import { mapField, missing, numberField, numbersField, textField, textsField, timeField } from './tsv.ts';
 
@@ -36,10 +36,14 @@ const decisionColumns = [
   ...['featureBounds', 'decision', 'payment'],
 ] as const;
 const ruleHitColumns = ['tenantId', 'ruleId', 'ruleVersion', 'decidedAt', 'paymentId', 'action', 'releaseId'] as const;
+const shadowColumns = [
+  ...['tenantId', 'modelVersion', 'modelId', 'releaseId'],
+  ...['decidedAt', 'paymentId', 'probability', 'action'],
+];
 const labelColumns = ['tenantId', 'paymentId', 'label', 'source', 'labelledAt'] as const;
 
 /** A feature keeps its name as its column; one without a dot gets a prefix, so that it cannot be one of our own columns. */
-function featureColumn(featureName: string): string {
+export function featureColumn(featureName: string): string {
   return featureName.includes('.') ? featureName : `feature.${featureName}`;
 }
 
@@ -135,7 +139,20 @@ function labelLine(label: AnalyticsBlock['labels'][number]): string {
   return `${ids}\t${label.label}\t${label.source}\t${timeField(label.labelledAtMs)}\n`;
 }
 
-/** Turns a block into the rows of its three tables. */
+function shadowRow(score: ShadowScore): TableRow {
+  const { tenantId, paymentId, decidedAtMs, modelVersion } = score;
+  const model = `${textField(modelVersion)}\t${textField(score.modelId)}\t${score.releaseId}`;
+  const outcome = `${numberField(score.probability)}\t${score.action}`;
+  return {
+    key: key(tenantId, paymentId, modelVersion),
+    tenantId,
+    paymentId,
+    timeMs: decidedAtMs,
+    line: `${textField(tenantId)}\t${model}\t${timeField(decidedAtMs)}\t${textField(paymentId)}\t${outcome}\n`,
+  };
+}
+
+/** Turns a block into the rows of its tables. */
 export function tableRowsOf(block: AnalyticsBlock): readonly TableRows[] {
   const featureColumns = featureColumnsOf(block.rows);
   const columnIndex = new Map(featureColumns.map((name, index) => [name, index]));
@@ -193,6 +210,13 @@ export function tableRowsOf(block: AnalyticsBlock): readonly TableRows[] {
       keyExpression: joined(...labelParts),
       columns: labelColumns.map(quoteName),
       rows: labels,
+    },
+    {
+      table: 'shadow_scores',
+      timeColumn: 'decidedAt',
+      keyExpression: joined('tenantId', 'paymentId', 'modelVersion'),
+      columns: shadowColumns.map(quoteName),
+      rows: (block.shadow ?? []).map(shadowRow),
     },
   ];
 }

@@ -139,6 +139,22 @@ ORDER BY (topic, partition, lastOffset)
 TTL toDateTime(begunAt) + INTERVAL 1 MONTH
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1`;
 
+/** What challengers said; joined with decisions and labels by payment. */
+const shadowScores = `
+CREATE TABLE IF NOT EXISTS {db}.shadow_scores (
+  tenantId LowCardinality(String),
+  modelVersion LowCardinality(String),
+  modelId LowCardinality(String),
+  releaseId LowCardinality(String),
+  decidedAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  paymentId String CODEC(ZSTD(1)),
+  probability Float64 CODEC(ZSTD(1)),
+  action LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(decidedAt)
+ORDER BY (tenantId, modelVersion, decidedAt, paymentId)
+SETTINGS ${durable}`;
+
 export const migrations: readonly Migration[] = [
   {
     version: 1,
@@ -148,4 +164,5 @@ export const migrations: readonly Migration[] = [
   },
   { version: 2, name: 'sums a minute', statements: [rollUps, fillRollUps] },
   { version: 3, name: 'ranges of the sink over a partitioned log', statements: [sinkRanges] },
+  { version: 4, name: 'scores of challengers', statements: [shadowScores] },
 ];

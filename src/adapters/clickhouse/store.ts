@@ -1,4 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
+import { compareModels } from '../../models/monitoring/comparison.ts';
+import { healthOf } from '../../models/monitoring/health.ts';
+import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import type { PartitionRange, PartitionStore } from '../../pipeline/partitionSink.ts';
 import type { BlockStore } from '../../pipeline/sinkBlock.ts';
@@ -8,6 +11,8 @@ import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
 import { insertAbsent, insertNew, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
+import { comparedRows, outcomesOf } from './outcomes.ts';
+import { populationOf } from './population.ts';
 import { rollUp } from './rollUp.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
 import { beginRange, rangesFrom } from './sinkRanges.ts';
@@ -21,10 +26,13 @@ import {
   serverSettings,
 } from './tableSettings.ts';
 
+/** Between two resamples other requests get their turn. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
 
 /** What the sinks need beside the port. */
-export interface ClickHouseStore extends AnalyticsStore, BlockStore, PartitionStore {
+export interface ClickHouseStore extends AnalyticsStore, ModelAnalytics, BlockStore, PartitionStore {
   insertBlock(block: AnalyticsBlock): Promise<void>;
 }
 
@@ -104,6 +112,22 @@ export function createClickHouseStore(client: ClickHouseClient, options: StoreOp
     findDecisions: (filter) => reading(() => findDecisions(client, database, filter)),
     summary: (tenantId, fromMs, toMs, bucketMs) =>
       reading(() => summarise(client, database, { tenantId, fromMs, toMs }, bucketMs)),
+    modelHealth: (query) =>
+      reading(async () => {
+        const counts = await populationOf(client, database, query);
+        return healthOf(counts, await outcomesOf(client, database, query), query.reference);
+      }),
+    modelComparison: (query) =>
+      reading(async () => {
+        const { rows, known } = await comparedRows(client, database, query);
+        return {
+          known,
+          rows: rows.frauds.length,
+          frauds: rows.frauds.reduce((sum, fraud) => sum + fraud, 0),
+          customers: rows.clusterCount,
+          models: await compareModels(rows, query.seed, nextTurn),
+        };
+      }),
     close: () => client.close(),
   };
 }

@@ -8,7 +8,12 @@ import { run, select } from './client.ts';
 export type TableSettings = Readonly<Record<string, number>>;
 
 /** Time columns of the tables, by which they expire. */
-const rawTables = { decisions: 'decidedAt', rule_hits: 'decidedAt', labels: 'labelledAt' } as const;
+const rawTables = {
+  decisions: 'decidedAt',
+  rule_hits: 'decidedAt',
+  labels: 'labelledAt',
+  shadow_scores: 'decidedAt',
+} as const;
 const rollUpTables = { decisions_per_minute: 'minute' } as const;
 const timeColumns: Readonly<Record<string, string>> = { ...rawTables, ...rollUpTables };
 

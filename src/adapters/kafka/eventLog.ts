@@ -1,8 +1,6 @@
 /** Topics in Kafka, by kafkajs. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka, Producer } from 'kafkajs';
-
 import type { EventLog, Message, Topic } from '../../pipeline/ports.ts';
 import { topics } from '../../pipeline/ports.ts';
 import type { OutMessage, TopicMessages } from './batcher.ts';
@@ -10,6 +8,7 @@ import { SendBatcher } from './batcher.ts';
 import { kafkaBounds } from './bounds.ts';
 import type { ClientLog, KafkaConnection } from './client.ts';
 import { createClient, unavailable } from './client.ts';
+import { ClusterQuestions } from './clusterQuestions.ts';
 import { createKeyPartitioner } from './partitioner.ts';
 import { KafkaSubscription } from './subscription.ts';
 
@@ -37,18 +36,14 @@ const outOfRangeMessage = 'Offset out of range, resetting to default offset';
 const readMessagesMax = 1000;
 const acksOfAllReplicas = -1;
 
-/** An answer of a broker that another time may be another. */
-const isMatterOfTime = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'KafkaJSProtocolError' && 'retriable' in error && error.retriable === true;
-
 export class KafkaEventLog implements EventLog {
   readonly #options: KafkaLogOptions;
   readonly #client: Kafka;
   readonly #producer: Producer;
   readonly #batcher: SendBatcher;
+  readonly #cluster: ClusterQuestions;
   readonly #subscriptions = new Set<KafkaSubscription>();
   #connected: Promise<void> | undefined;
-  #admin: Promise<Admin> | undefined;
   #prepared: Promise<void> | undefined;
 
   constructor(options: KafkaLogOptions) {
@@ -58,6 +53,7 @@ export class KafkaEventLog implements EventLog {
       allowAutoTopicCreation: false,
       createPartitioner: createKeyPartitioner,
     });
+    this.#cluster = new ClusterQuestions(this.#client);
     const { sendBytesMax, sendMessagesMax, messageBytesMax, queueBytesMax, appendMsMax } = kafkaBounds;
     const send = (batch: readonly TopicMessages[]): Promise<void> => this.#send(batch);
     this.#batcher = new SendBatcher({
@@ -122,14 +118,14 @@ export class KafkaEventLog implements EventLog {
       this.#subscriptions.delete(subscription);
       await subscription.close();
       // A group without members and positions vanishes by itself, only later.
-      await this.#withAdmin((admin) => admin.deleteGroups([this.#nameOf(group)])).catch(() => {});
+      await this.#cluster.ask((admin) => admin.deleteGroups([this.#nameOf(group)])).catch(() => {});
     }
   }
 
   /** Resolves when the cluster answers and the topics are there. @throws LogUnavailable */
   async ping(): Promise<void> {
     await this.#prepare();
-    await this.#withAdmin((admin) => admin.describeCluster());
+    await this.#cluster.ask((admin) => admin.describeCluster());
   }
 
   async close(): Promise<void> {
@@ -137,7 +133,7 @@ export class KafkaEventLog implements EventLog {
     await this.#batcher.close();
     // Nothing is on its way any more; a connection that cannot be closed properly is cut when the process ends.
     await this.#producer.disconnect().catch(() => {});
-    await this.#admin?.then((admin) => admin.disconnect()).catch(() => {});
+    await this.#cluster.close();
   }
 
   #nameOf(name: string): string {
@@ -179,7 +175,7 @@ export class KafkaEventLog implements EventLog {
   }
 
   async #createTopics(partitions: Readonly<Record<Topic, number>>): Promise<void> {
-    await this.#withAdmin(async (admin) => {
+    await this.#cluster.ask(async (admin) => {
       const there = new Set(await admin.listTopics());
       const absent = Object.values(topics).filter((topic) => !there.has(this.#nameOf(topic)));
       if (absent.length === 0) return;
@@ -192,7 +188,7 @@ export class KafkaEventLog implements EventLog {
     });
     // The client's wait for leaders ends before they lead. A send to such a partition fails, is repeated with what it held
     // for others, and those have it twice.
-    await this.#withAdmin((admin) =>
+    await this.#cluster.ask((admin) =>
       Promise.all(Object.values(topics).map((topic) => admin.fetchTopicOffsets(this.#nameOf(topic)))),
     );
   }
@@ -200,14 +196,14 @@ export class KafkaEventLog implements EventLog {
   /** The offset after the newest message of each partition that has one. */
   async #ends(topic: Topic): Promise<Map<number, number>> {
     await this.#prepare();
-    const offsets = await this.#withAdmin((admin) => admin.fetchTopicOffsets(this.#nameOf(topic)));
+    const offsets = await this.#cluster.ask((admin) => admin.fetchTopicOffsets(this.#nameOf(topic)));
     const held = offsets.filter(({ low, high }) => Number(high) > Number(low));
     return new Map(held.map(({ partition, high }) => [partition, Number(high)]));
   }
 
   /** By partition, messages after the group's positions. */
   async #lagOf(groupName: string, topicName: string): Promise<ReadonlyMap<number, number>> {
-    return this.#withAdmin(async (admin) => {
+    return this.#cluster.ask(async (admin) => {
       const ends = await admin.fetchTopicOffsets(topicName);
       const [positions] = await admin.fetchOffsets({ groupId: groupName, topics: [topicName] });
       const next = new Map(positions?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
@@ -218,35 +214,6 @@ export class KafkaEventLog implements EventLog {
         ]),
       );
     });
-  }
-
-  /**
-   * One connection for all questions; after a failure the next question makes a new one. What Kafka says is a matter of time
-   * (a topic just made has no leader yet, which kafkajs does not ask again for everywhere) is asked again.
-   */
-  async #withAdmin<T>(ask: (admin: Admin) => Promise<T>): Promise<T> {
-    let pauseMs: number = kafkaBounds.retryPauseMs;
-    for (let attempt = 0; ; attempt++) {
-      const connecting = (this.#admin ??= this.#connectAdmin());
-      try {
-        return await ask(await connecting);
-      } catch (error) {
-        if (isMatterOfTime(error) && attempt < kafkaBounds.retriesMax) {
-          await sleep(pauseMs);
-          pauseMs = Math.min(2 * pauseMs, kafkaBounds.retryPauseMsMax);
-          continue;
-        }
-        if (this.#admin === connecting) this.#admin = undefined;
-        void connecting.then((admin) => admin.disconnect()).catch(() => {});
-        throw unavailable('Kafka does not answer', error);
-      }
-    }
-  }
-
-  async #connectAdmin(): Promise<Admin> {
-    const admin = this.#client.admin();
-    await admin.connect();
-    return admin;
   }
 }
 

@@ -123,7 +123,7 @@ export class KafkaSubscription implements Subscription {
     }
   }
 
-  async rewind(): Promise<void> {
+  rewind(): void {
     for (const held of this.#held.values()) {
       this.#seek(held, held.rewind());
       this.#pauseOrResume(held);

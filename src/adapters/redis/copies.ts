@@ -3,7 +3,8 @@ import type { EntityCopy } from './entityCopy.ts';
 /** What an entry costs besides its bytes: key, map entry, objects. */
 const overheadBytes = 400;
 
-interface Kept {
+/** A copy's place among those that are kept; the copy knows it, so that it is not looked for twice a payment. */
+export interface Kept {
   copy: EntityCopy;
   bytes: number;
   /** Since it was last looked at for eviction. */
@@ -43,12 +44,16 @@ export class Copies {
 
   keep(key: string, copy: EntityCopy): void {
     const bytes = copy.bytes.length + overheadBytes + key.length;
-    const kept = this.#copies.get(key);
+    const kept = copy.kept ?? this.#copies.get(key);
     this.#bytes += bytes - (kept?.bytes ?? 0);
-    if (kept === undefined) this.#copies.set(key, { copy, bytes, used: false });
-    else {
+    if (kept === undefined) {
+      copy.kept = { copy, bytes, used: false };
+      this.#copies.set(key, copy.kept);
+    } else {
+      kept.copy.kept = undefined;
       kept.copy = copy;
       kept.bytes = bytes;
+      copy.kept = kept;
     }
     if (this.#bytes > this.#bytesMax) this.#evict();
   }
@@ -58,9 +63,11 @@ export class Copies {
     if (known === undefined) return;
     this.#copies.delete(key);
     this.#bytes -= known.bytes;
+    known.copy.kept = undefined;
   }
 
   clear(): void {
+    for (const { copy } of this.#copies.values()) copy.kept = undefined;
     this.#copies.clear();
     this.#hand = this.#copies.entries();
     this.#bytes = 0;
@@ -79,7 +86,10 @@ export class Copies {
       if (kept.used) {
         kept.used = false;
         this.#copies.set(key, kept);
-      } else this.#bytes -= kept.bytes;
+      } else {
+        this.#bytes -= kept.bytes;
+        kept.copy.kept = undefined;
+      }
     }
   }
 }

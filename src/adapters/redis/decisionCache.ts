@@ -31,6 +31,17 @@ function keyOf(kind: 'd' | 'l', tenantId: string, paymentId: string): string {
   return `${kind}:{${shard}}:${tenantId.length}:${tenantId}:${paymentId}`;
 }
 
+function rowsByTag(keys: readonly string[]): Iterable<number[]> {
+  const groups = new Map<string, number[]>();
+  keys.forEach((key, row) => {
+    const tag = key.slice(0, key.indexOf('}'));
+    const group = groups.get(tag);
+    if (group === undefined) groups.set(tag, [row]);
+    else group.push(row);
+  });
+  return groups.values();
+}
+
 /** Undefined for bytes that are no decision: one such claim must not stand in the way of all others of its batch. */
 function decoded(bytes: Buffer): DecisionRecord | undefined {
   try {
@@ -115,15 +126,8 @@ export class RedisDecisionCache implements DecisionCache {
    * The rows of each call. Those of a hash tag stay in their order, so that of equal ids the first comes first.
    */
   #parts(keys: readonly string[], keysMax: number): number[][] {
-    const groups = new Map<string, number[]>();
-    keys.forEach((key, row) => {
-      const tag = this.#connection.cluster ? key.slice(0, key.indexOf('}')) : '';
-      const group = groups.get(tag);
-      if (group === undefined) groups.set(tag, [row]);
-      else group.push(row);
-    });
     const parts: number[][] = [];
-    for (const rows of groups.values()) {
+    for (const rows of this.#connection.cluster ? rowsByTag(keys) : [keys.map((_, row) => row)]) {
       for (let from = 0; from < rows.length; from += keysMax) parts.push(rows.slice(from, from + keysMax));
     }
     return parts;

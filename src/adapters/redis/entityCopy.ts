@@ -1,6 +1,7 @@
 import type { EntityPlan } from '../../features/plan.ts';
 import { copyState } from '../../features/ring.ts';
 import { bucketsMax, headerBytes, StateCell } from '../../features/state.ts';
+import type { Kept } from './copies.ts';
 
 export const generationBytes = 4;
 /** Generation and width before the state. */
@@ -25,6 +26,8 @@ export class EntityCopy {
   refreshedAtMs = 0;
   bytes: Uint8Array;
   view: DataView;
+  /** Where this process keeps it (copies.ts), if it does. */
+  kept: Kept | undefined = undefined;
 
   constructor(plan: EntityPlan, generation: number, rawAmountBytes: number, rawLength: number, roomBytes: number) {
     this.plan = plan;

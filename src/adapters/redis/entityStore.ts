@@ -27,6 +27,8 @@ const lateDayMs = 86_400_000;
 /** The expiry is put off only so often, and is by so much longer. */
 const refreshMs = lateDayMs;
 const generations = 4294967296;
+/** What the script answers for a record that was not there. */
+const isNew = 0x30;
 /** Odd: every generation comes once before one comes again. */
 const seedStep = 0x9e3779b1;
 
@@ -89,8 +91,12 @@ export class EntityStore {
     this.copies.clear();
   }
 
-  /** Appends the payments to their entities; with a target, writes the features of each entity kind it has. */
-  async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<void> {
+  /**
+   * Appends the payments to their entities; with a target, writes the features of each entity kind it has.
+   * @returns the rows that were there in some entity
+   */
+  async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<readonly number[]> {
+    const known = new Set<number>();
     const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
     const seed = this.#nextSeed();
     const requests = calls.map((works) => {
@@ -104,9 +110,10 @@ export class EntityStore {
       }),
       (reply, i) => {
         if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
-        this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target);
+        this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target, known);
       },
     );
+    return [...known];
   }
 
   /**
@@ -210,7 +217,13 @@ export class EntityStore {
     return calls;
   }
 
-  #takeReply(works: readonly KeyWork[], request: Buffer, reply: unknown, target: Target | undefined): void {
+  #takeReply(
+    works: readonly KeyWork[],
+    request: Buffer,
+    reply: unknown,
+    target: Target | undefined,
+    known: Set<number>,
+  ): void {
     if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
     const view = new DataView(request.buffer, request.byteOffset, request.length);
     const wanted = target?.wanted() === true;
@@ -218,6 +231,7 @@ export class EntityStore {
       const answer: unknown = reply[i];
       if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
       this.#apply(work, answer, view, wanted ? target.out : undefined);
+      for (let k = 0; k < work.rows.length; k++) if (answer[1 + k] !== isNew) known.add(work.rows[k] as number);
     });
   }
 
@@ -230,7 +244,7 @@ export class EntityStore {
     const body = answer.subarray(bodyAt);
     const isDelta = answer[0] === 0x31;
     let fresh = 0;
-    for (let k = 0; k < rows.length; k++) if (answer[1 + k] === 0x30) fresh++;
+    for (let k = 0; k < rows.length; k++) if (answer[1 + k] === isNew) fresh++;
     const copy = isDelta ? (work.copy as EntityCopy) : this.#read(planIndex, body, fresh);
     writer.open(copy);
     const stride = plan.amountAt + copy.rawAmountBytes;
@@ -242,7 +256,7 @@ export class EntityStore {
     while (copy.rawLength < ownAt) this.#take(writer, copy, body, view, shift, false);
     const recordBytes = 1 + requestRecordBytes(plan);
     for (let k = 0; k < rows.length; k++) {
-      const isFresh = answer[1 + k] === 0x30 && copy.rawLength < endAt;
+      const isFresh = answer[1 + k] === isNew && copy.rawLength < endAt;
       if (isFresh) this.#take(writer, copy, body, view, shift, out !== undefined);
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
       if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);

@@ -29,7 +29,8 @@ export class RedisReleaseNames {
       this.#connection.call('SET', [keyOf(releaseId), JSON.stringify(names)]).catch((error: unknown) => {
         if (stopped) return;
         onFailure(error);
-        timer = setTimeout(attempt, retryMs);
+        // Away: it is tried when it is back.
+        if (this.#connection.ready) timer = setTimeout(attempt, retryMs);
       });
     };
     const stopListening = this.#connection.onChange((ready) => {

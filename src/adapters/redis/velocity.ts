@@ -29,6 +29,8 @@ export interface RedisVelocityOptions {
   readonly backlogMax?: number;
   readonly copiesBytesMax?: number;
   readonly lifetimeMs?: number;
+  /** Whether some process has decided this very payment: then it is not taken out. Absent where no other process decides. */
+  readonly isDecided?: (tenantId: string, payment: Payment) => Promise<boolean>;
 }
 
 /** For metrics and readiness. */
@@ -56,6 +58,7 @@ export class RedisVelocityStore implements VelocityStore {
   readonly #backlog: Backlog;
   readonly #facts: PaymentFacts;
   readonly #stopListening: () => void;
+  readonly #isDecided: (tenantId: string, payment: Payment) => Promise<boolean>;
   readonly #retracting = new Set<Promise<void>>();
   readonly #unsent = new Set<Unsent>();
   #away = false;
@@ -68,6 +71,7 @@ export class RedisVelocityStore implements VelocityStore {
     const { program, connection } = options;
     this.#program = program;
     this.#facts = new PaymentFacts(program.entities);
+    this.#isDecided = options.isDecided ?? (() => Promise.resolve(false));
     this.#backlog = new Backlog(options.backlogMax ?? backlogMaxDefault);
     this.#entities = new EntityStore({
       program,
@@ -99,19 +103,20 @@ export class RedisVelocityStore implements VelocityStore {
     out: FeatureMatrix,
     _batch: number,
     wanted: () => boolean = () => true,
-  ): Promise<void> {
+  ): Promise<readonly number[]> {
     const unsent: Unsent = { payments, takenOut: [] };
     this.#unsent.add(unsent);
     try {
       await this.#caughtUp().finally(() => this.#unsent.delete(unsent));
-      await this.#entities.append(tenantId, payments, { out, wanted });
+      const known = await this.#entities.append(tenantId, payments, { out, wanted });
+      if (wanted()) this.#writeRest(payments, out);
+      return known;
     } catch (error) {
       this.missed(tenantId, payments);
       throw this.#failed(error);
     } finally {
       for (const payment of unsent.takenOut) this.retract(tenantId, payment);
     }
-    if (wanted()) this.#writeRest(payments, out);
   }
 
   missed(tenantId: string, payments: readonly Payment[]): void {
@@ -213,9 +218,14 @@ export class RedisVelocityStore implements VelocityStore {
     }
   }
 
-  #takeOut(tenantId: string, payment: Payment, recordsOnly: boolean): Promise<void> {
+  /**
+   * Another process may have been given the same payment, found it counted, and decided it. So it is asked for after it was taken
+   * out, and put in again then; who decides later than that has to see to it itself (`appendAndRead` tells which).
+   */
+  async #takeOut(tenantId: string, payment: Payment, recordsOnly: boolean): Promise<void> {
     const everywhere = (): boolean => true;
-    return this.#entities.change(tenantId, payment, everywhere, (writer, facts) => writer.retract(facts, recordsOnly));
+    await this.#entities.change(tenantId, payment, everywhere, (writer, facts) => writer.retract(facts, recordsOnly));
+    if (await this.#isDecided(tenantId, payment)) await this.#entities.append(tenantId, [payment], undefined);
   }
 
   /** Until it is time to try again, or Redis is there again. */

@@ -104,6 +104,10 @@ export class JournalReader implements JournalSource {
     return (this.#lastSeq.get()?.seq ?? 0) as number;
   }
 
+  firstSeq(): number {
+    return (this.#db.prepare('SELECT min(seq) AS seq FROM journal').get()?.seq ?? 0) as number;
+  }
+
   labelsOf(tenantId: string, paymentId: string): readonly Label[] {
     return this.#labels.all(tenantId, paymentId).map((row) => ({
       paymentId,

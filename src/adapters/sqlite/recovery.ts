@@ -80,7 +80,11 @@ function createReplay({ reader, state, index, memory }: RecoveryOptions): (seq: 
 }
 
 /** Rows with a stamp over `checkpoint`, in the order in which velocity saw them. */
-function* inStampOrder(reader: RecoveryOptions['reader'], fromSeq: number, checkpoint: number): Generator<number> {
+export function* inStampOrder(
+  reader: Pick<RecoveryOptions['reader'], 'stamps'>,
+  fromSeq: number,
+  checkpoint: number,
+): Generator<number> {
   let waiting: { seq: number; stamp: number }[] = [];
   let next = fromSeq;
   for (let more = true; more; ) {

@@ -60,7 +60,7 @@ export class SqliteSubscription implements Subscription {
     await this.#log.commit(valid);
   }
 
-  async rewind(): Promise<void> {
+  rewind(): void {
     this.#next = undefined;
     this.#polledFrom = Number.POSITIVE_INFINITY;
   }

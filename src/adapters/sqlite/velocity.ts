@@ -82,11 +82,12 @@ export function createEmbeddedVelocity(
 ): VelocityStore {
   return {
     inProcess: true,
-    async appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix): Promise<void> {
+    async appendAndRead(tenantId: string, payments: readonly Payment[], out: FeatureMatrix) {
       const room = flusher.room();
       if (room !== undefined) await room;
       const stamp = ledger.openPayments(tenantId, payments);
       memory.appendAndRead(tenantId, payments, out, stamp);
+      return [];
     },
     retract(tenantId, payment) {
       memory.retract(tenantId, payment);

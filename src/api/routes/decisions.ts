@@ -1,7 +1,7 @@
 /** Reading decisions back: one by its payment, many by a filter, and the summary of a time. */
 import type { FastifyInstance } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type Static, type TObject, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { idCharactersMax } from '../../domain/bounds.ts';
 import { parseTimestamp } from '../../domain/timestamp.ts';
 import type { DecisionFilter } from '../../pipeline/ports.ts';
@@ -10,6 +10,7 @@ import { callerOf } from '../authentication.ts';
 import { apiBounds } from '../bounds.ts';
 import type { ApiContext } from '../options.ts';
 import { ProblemError } from '../problem.ts';
+import { checkNumbers, invalidQuery } from '../query.ts';
 import { responses } from '../schemas.ts';
 import { labelBody } from './labels.ts';
 
@@ -57,26 +58,11 @@ const summaryQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** Query parameters arrive as texts. Converting them is lenient (`1.5` becomes the integer 1), so their spelling is checked first. */
-function checkNumbers(schema: TObject, query: unknown): void {
-  for (const [name, text] of Object.entries(query as Readonly<Record<string, unknown>>)) {
-    const property: object = Object.hasOwn(schema.properties, name) ? (schema.properties[name] as object) : {};
-    const type: unknown = 'type' in property ? property.type : undefined;
-    if (type === 'integer' && !/^-?\d{1,16}$/.test(String(text))) throw invalidQuery(name, 'Must be an integer.');
-    if (type === 'number' && !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(String(text)))
-      throw invalidQuery(name, 'Must be a number.');
-  }
-}
-
 interface Times {
   readonly from?: string;
   readonly to?: string;
   readonly fromMs?: number;
   readonly toMs?: number;
-}
-
-function invalidQuery(parameter: string, message: string): ProblemError {
-  return new ProblemError('invalid_query', { errors: [{ parameter, code: 'unknown_value', message }] });
 }
 
 /** The bound of a time from its two spellings. */
@@ -156,6 +142,29 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
       const view = await options.service.get(callerOf(request).tenantId, request.params.paymentId);
       if (view === undefined) throw new ProblemError('decision_not_found');
       return viewBody(view);
+    },
+  );
+
+  v1.get(
+    '/decisions/:paymentId/explanation',
+    {
+      config,
+      schema: {
+        tags: ['decisions'],
+        summary: "Shapley values of a decision's model inputs, and what would have let it through",
+        params: Type.Object({ paymentId: Type.String() }),
+        response: responses('DecisionExplanation', 'The explanation.', [
+          'decision_not_found',
+          'uri_too_long',
+          'decisions_unavailable',
+        ]),
+      },
+    },
+    async (request) => {
+      const explanation = await options.service.explain(callerOf(request).tenantId, request.params.paymentId);
+      if (explanation === undefined) throw new ProblemError('decision_not_found');
+      if (explanation === 'busy') throw new ProblemError('overloaded');
+      return explanation;
     },
   );
 

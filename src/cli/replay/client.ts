@@ -1,4 +1,4 @@
-/** What replay needs of the HTTP API: batches of payments and single labels, sent again until they are answered. */
+/** Whom replay sends to: batches of payments and single labels, and what became of them. Over HTTP they are sent again until they are answered. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, failed, unreachable, wrongUsage } from '../../config/exit.ts';
 import { type ItemResult, readBatch } from './answer.ts';
@@ -13,11 +13,12 @@ const requestTimeoutMs = 30_000;
 const deadlineMs = 5000;
 
 /** Both throw CommandError: unreachable (3) when nothing answers after all attempts, wrong usage (2) for a refused key. */
-export interface ApiClient {
+export interface ReplayTarget {
   /** One payment's JSON each, at most 500; the results in the same order. */
   decide(payments: readonly string[]): Promise<readonly ItemResult[]>;
   /** @returns whether it was taken */
   label(label: string): Promise<boolean>;
+  close(): Promise<void>;
 }
 
 interface Answer {
@@ -39,7 +40,7 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message;
 }
 
-export function createApiClient(baseUrl: string, key: string | undefined): ApiClient {
+export function createApiClient(baseUrl: string, key: string | undefined): ReplayTarget {
   const headers = {
     'content-type': 'application/json',
     'holdfast-deadline-ms': String(deadlineMs),
@@ -96,5 +97,6 @@ export function createApiClient(baseUrl: string, key: string | undefined): ApiCl
       const { status } = await post('/v1/labels', label);
       return status < 300;
     },
+    close: () => Promise.resolve(),
   };
 }

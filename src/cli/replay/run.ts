@@ -8,7 +8,7 @@ import { failed } from '../../config/exit.ts';
 import { isErrorCode, errors } from '../../domain/errors.ts';
 import { formatTimestamp } from '../../domain/timestamp.ts';
 import type { ItemResult } from './answer.ts';
-import type { ApiClient } from './client.ts';
+import type { ReplayTarget } from './client.ts';
 import type { ReplayItem, ReplaySource } from './source.ts';
 import { Tally } from './summary.ts';
 
@@ -38,11 +38,11 @@ interface DueLabel {
 const retryable = (code: string): boolean => isErrorCode(code) && errors[code].retryable;
 
 class Sender {
-  readonly #client: ApiClient;
+  readonly #client: ReplayTarget;
   readonly #tally: Tally;
   #inFlight: Promise<void> = Promise.resolve();
 
-  constructor(client: ApiClient, tally: Tally) {
+  constructor(client: ReplayTarget, tally: Tally) {
     this.#client = client;
     this.#tally = tally;
   }
@@ -103,7 +103,7 @@ function labelOf(item: PaymentItem, delayMs: number): DueLabel | undefined {
 /** @returns the tally, and how many labels the file's event time did not reach */
 export async function runReplay(
   source: ReplaySource,
-  client: ApiClient,
+  client: ReplayTarget,
   options: ReplayOptions,
 ): Promise<{ readonly tally: Tally; readonly labelsNotDue: number }> {
   const tally = new Tally();

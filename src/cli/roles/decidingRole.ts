@@ -2,13 +2,14 @@
 import { Command } from 'commander';
 import type { Logger } from 'pino';
 import { releaseNamed } from '../releaseNamed.ts';
-import { type Decider, type DeciderOptions, openDecider } from './decider.ts';
+import type { DeciderWaits } from './composeDecider.ts';
+import { type Decider, openDecider } from './decider.ts';
 import { loadRoleEnvironment, type RoleEnvironment } from './environment.ts';
 import { defaultRelease, roleLogger, runRole } from './run.ts';
 
 interface DecidingRole {
   readonly role: 'serve' | 'stream';
-  readonly waits: Pick<DeciderOptions, 'redisMs' | 'spoolAfterMs'>;
+  readonly waits: DeciderWaits;
   readonly start: (starting: Starting) => Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import type { Environment } from '../../config/env.ts';
 import { loadEnvironment } from '../../config/env.ts';
 import { wrongUsage } from '../../config/exit.ts';
 
-export type Role = 'serve' | 'stream' | 'sink';
+export type Role = 'serve' | 'stream' | 'sink' | 'recount';
 
 type Engines = 'kafka' | 'redis' | 'clickhouse';
 const variables: Readonly<Record<Engines, string>> = {

@@ -40,10 +40,12 @@ export function startSinks(options: SinksOptions): Sinks {
   const failures = new Map<SinkTopic | 'schema', string>();
   collectDefaultMetrics({ register: registry });
 
-  async function onUnreadable(topic: Topic, message: Message): Promise<void> {
-    await log.append(topics.deadletter, [
-      deadLetterMessage(topic, message, 'malformed_json', new Date().toISOString()),
-    ]);
+  function onUnreadable(topic: Topic, messages: readonly Message[]): Promise<void> {
+    const at = new Date().toISOString();
+    return log.append(
+      topics.deadletter,
+      messages.map((message) => deadLetterMessage(topic, message, 'malformed_json', at)),
+    );
   }
 
   function counterOf(topic: SinkTopic): (more: number) => void {
@@ -63,7 +65,7 @@ export function startSinks(options: SinksOptions): Sinks {
       subscription,
       store,
       decode: decode[topic],
-      onUnreadable: (message) => onUnreadable(topic, message),
+      onUnreadable: (messages) => onUnreadable(topic, messages),
     });
     const died = new AbortController();
     const hooks = {

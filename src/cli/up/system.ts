@@ -14,6 +14,8 @@ import { systemClock } from '../../pipeline/clock.ts';
 import { createDecisionService } from '../../pipeline/decisionService.ts';
 import type { PipelineMetrics } from '../../pipeline/metrics.ts';
 import { createPipelineMetrics } from '../../pipeline/metrics.ts';
+import { liveParity, type ParityTiming } from '../../pipeline/parityJob.ts';
+import { createModelsService, type ModelsService } from '../../pipeline/models.ts';
 import { Pipeline } from '../../pipeline/pipeline.ts';
 import type { ScoringPool } from '../../pipeline/ports.ts';
 import type { DecisionService, DependencyState } from '../../pipeline/service.ts';
@@ -24,6 +26,7 @@ import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { BindOptions } from '../../models/types.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
 import { ReleaseStore } from '../../releases/store.ts';
+import { type ModelGauges, startModelGauges } from '../modelGauges.ts';
 import { registerSystemGauges } from './gauges.ts';
 import { type KafkaSide, startKafkaSide } from './kafka.ts';
 import { openRedisVelocity } from './redis.ts';
@@ -41,19 +44,24 @@ export interface SystemOptions {
   readonly engines?: Engines;
   /** A part has ended that only a new start of the process brings back. */
   readonly onDead?: (error: unknown) => void;
+  /** When recorded features are compared with the journal; `liveParity.timing` unless told. */
+  readonly parityTiming?: ParityTiming;
   /** How the model is bound; as it is by default where unset. */
-  readonly models?: BindOptions;
+  readonly binding?: BindOptions;
   /** Worker threads for scoring; 0 scores every batch where it is. */
   readonly scoringThreads?: number;
 }
 
-export type Engines = Pick<Environment, 'kafka' | 'redis' | 'clickhouse' | 'retention'>;
+export type Engines = Pick<Environment, 'kafka' | 'redis' | 'clickhouse' | 'retention'> &
+  Partial<Pick<Environment, 'shadowShare'>>;
 
 export interface System {
   readonly release: CompiledRelease;
   readonly service: DecisionService;
   readonly embedded: Embedded;
   readonly analytics: AnalyticsChild;
+  readonly models: ModelsService;
+  readonly modelGauges: ModelGauges;
   readonly metrics: PipelineMetrics;
   readonly registry: Registry;
   /** Payments accepted or in the log and not yet decided; a second old at most. */
@@ -105,18 +113,31 @@ function openMemory(embedded: Embedded, release: CompiledRelease, logger: Logger
   );
 }
 
+function startAnalytics({ dataDirectory, engines, parityTiming }: SystemOptions): AnalyticsChild {
+  const { redis, clickhouse, retention, shadowShare } = engines ?? {};
+  return startAnalyticsChild({
+    dataDir: dataDirectory,
+    sink: true,
+    server: clickhouse,
+    retention,
+    shadowShare,
+    // With Redis the journal does not say in which order the velocity state saw its payments.
+    parity: redis === undefined ? (parityTiming ?? liveParity.timing) : undefined,
+  });
+}
+
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { logger, dataDirectory, models = {} } = options;
-  const releases = new ReleaseStore(dataDirectory, models);
+  const { logger, dataDirectory, binding = {} } = options;
+  const releases = new ReleaseStore(dataDirectory, binding);
   const release = await releases.add(options.bundle);
   warmUp(release, systemClock.nowMs());
   const embedded = await openEmbedded(dataDirectory);
   const registry = new Registry();
   const metrics = createPipelineMetrics(registry);
-  const { kafka, redis: redisSettings, clickhouse, retention } = options.engines ?? {};
+  const { kafka, redis: redisSettings } = options.engines ?? {};
   const redis = redisSettings === undefined ? undefined : openRedisVelocity(redisSettings, release.features, logger);
   const velocity = redis?.store ?? (await openMemory(embedded, release, logger));
-  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), models, logger);
+  const pool = startPool(release, options.scoringThreads ?? Math.max(1, availableParallelism() - 1), binding, logger);
   const pipeline = new Pipeline({
     release,
     store: embedded.decisions,
@@ -139,7 +160,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     onDead: (error) => logger.fatal({ err: error }, 'the stream has ended: payments on the topic wait for a restart'),
     onDeadLetter: (code) => metrics.deadLetter(code),
   });
-  const analytics = startAnalyticsChild({ dataDir: dataDirectory, sink: true, server: clickhouse, retention });
+  const analytics = startAnalytics(options);
+  const models = createModelsService({ release, analytics, parity: () => analytics.state().parity });
+  const modelGauges = startModelGauges(registry, models);
   let streamLag = 0;
   const lagTimer = setInterval(() => {
     Promise.all([stream.lag(), kafkaSide?.lag() ?? 0]).then(
@@ -184,6 +207,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     service,
     embedded,
     analytics,
+    models,
+    modelGauges,
     metrics,
     registry,
     backlog,
@@ -192,7 +217,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await kafkaSide?.stop();
       await stream.stop();
       await pipeline.close();
+      const refreshed = modelGauges.stop();
       await analytics.close();
+      await refreshed;
       await pool?.close();
       await redis?.close();
       await embedded.close();

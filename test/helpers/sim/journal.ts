@@ -182,7 +182,6 @@ export class SimJournal {
       rewind: () => {
         next = undefined;
         polledFrom = Number.POSITIVE_INFINITY;
-        return Promise.resolve();
       },
       lag: () => Promise.resolve(this.of(topic).length - this.position(group, topic)),
       close: () => {

@@ -2,18 +2,21 @@
 import { Registry } from 'prom-client';
 import { RedisDecisionCache } from '../../../src/adapters/redis/decisionCache.ts';
 import { createStepMarks } from '../../../src/adapters/redis/stepMarks.ts';
-import { RedisVelocityStore } from '../../../src/adapters/redis/velocity.ts';
+import type { RedisVelocityStore } from '../../../src/adapters/redis/velocity.ts';
 import { createLabelApplier } from '../../../src/cli/roles/applyLabels.ts';
-import { createPaymentDecoder } from '../../../src/domain/decode.ts';
-import { labelToJson } from '../../../src/domain/label.ts';
-import { Payment } from '../../../src/domain/payment.ts';
-import { ClaimedStore } from '../../../src/pipeline/claimedStore.ts';
+import {
+  composeDecider,
+  type DeciderWaits,
+  openSharedVelocity,
+  serveWaits,
+  streamWaits,
+} from '../../../src/cli/roles/composeDecider.ts';
+import type { ClaimedStore } from '../../../src/pipeline/claimedStore.ts';
 import { systemClock } from '../../../src/pipeline/clock.ts';
 import { encodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
-import { createDecisionService } from '../../../src/pipeline/decisionService.ts';
 import { LabelConsumer } from '../../../src/pipeline/labelConsumer.ts';
 import { createPipelineMetrics } from '../../../src/pipeline/metrics.ts';
-import { Pipeline } from '../../../src/pipeline/pipeline.ts';
+import type { Pipeline } from '../../../src/pipeline/pipeline.ts';
 import { type DecisionRecord, type EventLog, topics, type VelocityStore } from '../../../src/pipeline/ports.ts';
 import type { DecisionService } from '../../../src/pipeline/service.ts';
 import { Spool } from '../../../src/pipeline/spool.ts';
@@ -58,22 +61,16 @@ interface OpenDecider extends SimDecider {
   close(): Promise<void>;
 }
 
-/** As src/cli/roles/decider.ts. */
-function openSimDecider(
-  engines: Engines,
-  actor: Actor,
-  disk: SimDisk,
-  { redisMs, spoolAfterMs }: { readonly redisMs: number; readonly spoolAfterMs: number },
-): OpenDecider {
+/** Over the simulated engines what src/cli/roles/decider.ts is over the real ones. */
+function openSimDecider(engines: Engines, actor: Actor, disk: SimDisk, waits: DeciderWaits): OpenDecider {
   const { release } = engines;
   const { world } = actor;
   const log = engines.kafka.client(actor);
-  const connection = engines.redis.connect(actor, redisMs);
-  const redisVelocity = new RedisVelocityStore({ program: release.features, connection });
-  const uncounted = new Uncounted(redisVelocity);
-  const { velocity } = uncounted;
+  const connection = engines.redis.connect(actor, waits.redisMs);
   const cache = new RedisDecisionCache({ connection });
-  const told = (what: string) => (error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
+  const redisVelocity = openSharedVelocity(release, connection, cache);
+  const uncounted = new Uncounted(redisVelocity);
+  const told = (what: string, error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
   const spool = new Spool({
     file: disk.open(actor, engines.diskFaults),
     append: (messages) => {
@@ -83,67 +80,39 @@ function openSimDecider(
         world.violate(`${actor.name} sends ${messages[0]?.key} before ${oldest.key}, which is spooled`);
       return log.append(topics.decisions, messages);
     },
-    onFailure: told('decisions are spooled'),
-    afterMs: spoolAfterMs,
+    onFailure: (error) => told('decisions are spooled', error),
+    afterMs: waits.spoolAfterMs,
   });
-  const decoder = createPaymentDecoder();
-  const store = new ClaimedStore({
-    cache,
-    append: async (records) => {
-      engines.onPublish(actor, records);
-      await spool.append(
-        records.map((record) => ({
-          key: record.paymentId,
-          value: encodeDecisionMessage(record, release.features.names),
-        })),
-      );
-    },
-    appendLabels: (_tenantId, labels) =>
-      log.append(
-        topics.labels,
-        labels.map((label) => ({ key: label.paymentId, value: Buffer.from(JSON.stringify(labelToJson(label))) })),
-      ),
-    onAdopted(records) {
-      for (const record of records) {
-        const payment = decoder.decode(record.payment, Number.POSITIVE_INFINITY);
-        if (payment instanceof Payment) velocity.missed?.(record.tenantId, [payment]);
-      }
-    },
-    onFailure: (step, error) => told(step)(error),
-    waitedForMs: redisMs,
-    unhurriedMs: 2 * redisMs,
-  });
-  const pipeline = new Pipeline({
+  const composed = composeDecider({
     release,
-    store,
-    velocity,
-    pool: undefined,
-    clock: systemClock,
-    metrics,
-    onStageFailure: (stage, failure, error) => told(`stage ${stage} ${failure}`)(error),
-  });
-  const service = createDecisionService({
-    pipeline,
-    store,
-    velocity,
     releaseOf: () => Promise.resolve(release),
+    log,
+    spool,
+    cache,
+    velocity: uncounted.velocity,
+    redisMs: waits.redisMs,
+    metrics,
+    encode: async (records) => {
+      engines.onPublish(actor, records);
+      return records.map((record) => ({
+        key: record.paymentId,
+        value: encodeDecisionMessage(record, release.features.names),
+      }));
+    },
     dependencies: () => [],
-    labelsByTopic: true,
-    onFailure: told('labels'),
+    onFailure: told,
   });
   return {
+    ...composed,
     actor,
     log,
-    service,
-    pipeline,
-    store,
     velocity: redisVelocity,
     uncounted: () => uncounted.ids(),
     cache,
     connection,
     async close() {
-      await pipeline.close();
-      await store.close();
+      await composed.pipeline.close();
+      await composed.store.close();
       await redisVelocity.close();
       await connection.close();
       await spool.close();
@@ -161,14 +130,14 @@ export interface SimProcess {
 
 /** As src/cli/serve.ts. */
 export function startSimServe(engines: Engines, actor: Actor, disk: SimDisk): SimProcess {
-  const decider = openSimDecider(engines, actor, disk, { redisMs: 25, spoolAfterMs: 40 });
+  const decider = openSimDecider(engines, actor, disk, serveWaits);
   return { actor, decider, stop: () => decider.close() };
 }
 
 /** As src/cli/stream.ts. */
 export function startSimStream(engines: Engines, actor: Actor, disk: SimDisk, onDead: () => void): SimProcess {
   const { world } = actor;
-  const decider = openSimDecider(engines, actor, disk, { redisMs: 500, spoolAfterMs: 2_000 });
+  const decider = openSimDecider(engines, actor, disk, streamWaits);
   const shared = { log: decider.log, clock: systemClock, onDeadLetter: () => {}, onDead };
   const payments = new StreamConsumer({
     ...shared,

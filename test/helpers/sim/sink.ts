@@ -43,8 +43,11 @@ async function runTopic(topic: SinkTopic, tools: SinkTools): Promise<void> {
     subscription,
     store: analytics.client(actor),
     decode: topic === topics.decisions ? createDecisionDecoder() : decodeLabelOf(tenantId),
-    onUnreadable: (message) =>
-      log.append(topics.deadletter, [deadLetterMessage(topic, message, 'malformed_json', new Date().toISOString())]),
+    onUnreadable: (messages) =>
+      log.append(
+        topics.deadletter,
+        messages.map((message) => deadLetterMessage(topic, message, 'malformed_json', new Date().toISOString())),
+      ),
   });
   const hooks = {
     wait: pause,

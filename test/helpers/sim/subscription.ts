@@ -104,13 +104,12 @@ export class SimSubscription implements Subscription {
     if (valid.length > 0) await this.#kafka.commit(this.actor, this.#group, valid);
   }
 
-  rewind(): Promise<void> {
+  rewind(): void {
     for (const held of this.#held.values()) {
       held.next = this.#group.committed[held.partition]!;
       held.from = Number.POSITIVE_INFINITY;
       held.to = 0;
     }
-    return Promise.resolve();
   }
 
   lag(): Promise<number> {

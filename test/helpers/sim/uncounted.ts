@@ -20,7 +20,7 @@ export class Uncounted {
       const own = [...payments];
       for (const payment of own) this.#sent.set(payment, 1);
       try {
-        await this.#store.appendAndRead(tenantId, payments, ...rest);
+        return await this.#store.appendAndRead(tenantId, payments, ...rest);
       } catch (error) {
         for (const { paymentId } of own) this.#waiting.add(paymentId);
         throw error;

@@ -48,7 +48,10 @@ function recoveredVelocity(release: CompiledRelease, journal: SimJournal): Veloc
   }
   return {
     inProcess: true,
-    appendAndRead: async (_tenant, payments, out, batch) => memory.appendAndRead(tenant, payments, out, batch),
+    async appendAndRead(_tenant, payments, out, batch) {
+      memory.appendAndRead(tenant, payments, out, batch);
+      return [];
+    },
     retract: (_tenant, payment) => memory.retract(tenant, payment),
     markLabel: async (_tenant, payment, fraud, batch) => memory.markLabel(tenant, { payment, fraud }, batch),
   };

@@ -84,8 +84,8 @@ function openSink(
     subscription,
     store: over,
     decode,
-    onUnreadable: (message) => {
-      unreadable.push(message);
+    onUnreadable: (messages) => {
+      unreadable.push(...messages);
       return Promise.resolve();
     },
   });

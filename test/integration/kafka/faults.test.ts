@@ -4,6 +4,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { Consumer } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createClient } from '../../../src/adapters/kafka/client.ts';
+import { ClusterQuestions } from '../../../src/adapters/kafka/clusterQuestions.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import type { KafkaLogOptions } from '../../../src/adapters/kafka/eventLog.ts';
 import { KafkaSubscription } from '../../../src/adapters/kafka/subscription.ts';
@@ -141,7 +142,9 @@ describe.skipIf(!requires('kafka').met)(
           const last = messages.at(-1);
           if (last === undefined) continue;
           const commit = { group: 'g', topic, partition: last.partition, nextOffset: last.offset + 1 };
-          await subscription.commit([commit]).catch(() => subscription.rewind());
+          await subscription.commit([commit]).catch(() => {
+            subscription.rewind();
+          });
         }
       })();
       for (let from = 0; from < 4000; from += 50) await log.append(topic, messagesOf(from, from + 50));
@@ -238,6 +241,27 @@ describe.skipIf(!requires('kafka').met)(
       const commit = refused.commit([{ group: 'full', topic, partition: 0, nextOffset: 1 }]);
       await expect(commit).resolves.toBeUndefined();
       await Promise.all([...members, refused].map((member) => member.close()));
+    });
+
+    // Answered in two steps each: one may end before, the other begin after everything is disconnected, and kafkajs connects again.
+    test('closed in the middle of a question, at whatever moment, it leaves no connection', async () => {
+      const sockets = (): number =>
+        process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length;
+      const before = sockets();
+      const name = `${randomUUID()}.${topic}`;
+      for (let turns = 0; turns < 60; turns++) {
+        const cluster = new ClusterQuestions(createClient({ brokers: [server.brokers] }, () => {}));
+        await cluster.ask((admin) => admin.createTopics({ topics: [{ topic: name }] }));
+        const asked = cluster.ask(async (admin) => {
+          await admin.fetchTopicOffsets(name);
+          return admin.fetchOffsets({ groupId: 'g', topics: [name] });
+        });
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        await cluster.close();
+        await asked.catch(() => {});
+        await expect(cluster.ask((admin) => admin.describeCluster())).rejects.toThrow('the log is closed');
+      }
+      await expect.poll(sockets).toBe(before);
     });
 
     test('an idle connection does not keep its process awake', async () => {

@@ -1,6 +1,9 @@
 // Guarantee: serve, stream and sink, as processes that share nothing but Kafka, Redis and ClickHouse, decide every payment
 // once, count it once and store it once, also when processes are killed in the middle; and they stop cleanly.
 // ClickHouse is an HTTP front over the embedded engine: a server of its own is not to be had where these tests run.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepServices, type KeptServices } from '../../../scripts/services/keep.ts';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
@@ -11,6 +14,7 @@ import { topics } from '../../../src/pipeline/ports.ts';
 import { Random } from '../../../src/simulator/random.ts';
 import { type ClickHouseFront, startClickHouseFront } from '../../helpers/clickhouseFront.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
+import { holdfast } from '../../helpers/cli.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { endRoles, roleKey, type RoleProcess, startRole } from '../../helpers/roles.ts';
 import { waitFor } from '../../helpers/server.ts';
@@ -125,6 +129,25 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     checkOnce(decided);
     await checkRows(decided.size);
   }, 240_000);
+
+  it('decide what is replayed to Kafka, and say what became of it; once more, everything is decided before', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'holdfast-replay-'));
+    const file = join(directory, 'payments.ndjson');
+    const lines = paymentsOf(300, 'r').map(({ value }) => value.toString());
+    const label = { paymentId: 'r-0', label: 'fraud', source: 'analyst', labelledAt: new Date().toISOString() };
+    const refused = lines[0]?.replace('"r-0"', '"r-x"').replace('"EUR"', '"XXQ"') ?? '';
+    writeFileSync(file, [...lines, JSON.stringify(label), refused].join('\n'));
+    const replay = async (): Promise<unknown> => {
+      const brokers = environment['KAFKA_BROKERS'] ?? '';
+      const { code, stdout, stderr } = await holdfast(['replay', file, '--brokers', brokers, '--json']);
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout);
+    };
+    const summary = { rows: 301, decisions: 300, refused: 1, refusedByCode: { invalid_payment: 1 }, labelsSent: 1 };
+    expect(await replay()).toMatchObject({ ...summary, repeated: 0 });
+    expect(await replay()).toMatchObject({ ...summary, repeated: 300 });
+    rmSync(directory, { recursive: true });
+  }, 120_000);
 
   it('stop cleanly on SIGTERM', async () => {
     const running = roles.filter(({ process: child }) => child.exitCode === null && child.signalCode === null);

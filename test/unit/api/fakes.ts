@@ -77,6 +77,10 @@ function createFakeService(): FakeService {
       decided.set(key, { body: text, bytes, payment });
       return { kind: 'decided', decision: bytes, replay: false };
     },
+    async explain(tenantId, paymentId) {
+      if (!decided.has(`${tenantId} ${paymentId}`)) return undefined;
+      throw new Error('the fake explains nothing');
+    },
     async get(tenantId, paymentId) {
       const found = decided.get(`${tenantId} ${paymentId}`);
       if (found === undefined) return undefined;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ItemResult } from '../../../src/cli/replay/answer.ts';
-import type { ApiClient } from '../../../src/cli/replay/client.ts';
+import type { ReplayTarget } from '../../../src/cli/replay/client.ts';
 import { type ReplayOptions, runReplay } from '../../../src/cli/replay/run.ts';
 import type { ReplayItem, ReplaySource } from '../../../src/cli/replay/source.ts';
 
@@ -33,7 +33,7 @@ function recorder(answer: (json: string) => ItemResult = () => decided) {
   let inFlight = 0;
   let inFlightMax = 0;
   const batches: number[] = [];
-  const client: ApiClient = {
+  const client: ReplayTarget = {
     async decide(payments) {
       inFlight += 1;
       inFlightMax = Math.max(inFlightMax, inFlight);
@@ -48,6 +48,7 @@ function recorder(answer: (json: string) => ItemResult = () => decided) {
       events.push(`label ${JSON.parse(label).paymentId}`);
       return true;
     },
+    close: () => Promise.resolve(),
   };
   return { client, events, batches, inFlightMax: () => inFlightMax };
 }

@@ -8,6 +8,7 @@ import { readMapping } from '../../../src/cli/replay/mapping.ts';
 import { createPaymentDecoder } from '../../../src/domain/decode.ts';
 import { Payment } from '../../../src/domain/payment.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
+import { readMapping as readModelMapping } from '../../../src/models/import.ts';
 import { modelInputSchema } from '../../../src/models/schema.ts';
 import { runRuleCases } from '../../../src/rules/cases.ts';
 import { lintRules } from '../../../src/rules/lint.ts';
@@ -59,6 +60,12 @@ describe('the documentation’s snippets', () => {
   test('models.md: the input is one', () => {
     const [input = ''] = blocks('models.md', 'json');
     expect(Compile(modelInputSchema).Check(JSON.parse(input))).toBe(true);
+  });
+
+  test('serving-models.md: the category is an input, and the mapping one', () => {
+    const [category = '', mapping = ''] = blocks('serving-models.md', 'json');
+    expect(Compile(modelInputSchema).Check(JSON.parse(category))).toBe(true);
+    expect(readModelMapping(JSON.parse(mapping))).toMatchObject({ id: 'team-xgboost' });
   });
 
   test('replay.md: the mapping is one', () => {

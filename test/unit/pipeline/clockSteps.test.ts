@@ -35,7 +35,10 @@ async function decided(steps: (payment: number) => number) {
     store,
     velocity: {
       inProcess: true,
-      appendAndRead: async (tenant, batch, out, number) => memory.appendAndRead(tenant, batch, out, number),
+      async appendAndRead(tenant, batch, out, number) {
+        memory.appendAndRead(tenant, batch, out, number);
+        return [];
+      },
       retract: (tenant, payment) => memory.retract(tenant, payment),
       markLabel: async (tenant, payment, fraud, number) => memory.markLabel(tenant, { payment, fraud }, number),
     },

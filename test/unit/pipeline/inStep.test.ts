@@ -59,7 +59,7 @@ class FakeSubscription implements Subscription {
     return new Set([...this.#left].filter(([, left]) => left.length > 0).map(([partition]) => partition));
   }
   commit = (): Promise<void> => Promise.resolve();
-  rewind = (): Promise<void> => Promise.resolve();
+  rewind = (): void => {};
   lag = (): Promise<number> => Promise.resolve(0);
   close = (): Promise<void> => Promise.resolve();
 }

@@ -61,7 +61,7 @@ beforeEach(() => {
     inProcess: true,
     appendAndRead(tenantId, payments, out, batch) {
       memory.appendAndRead(tenantId, payments, out, batch);
-      return Promise.resolve();
+      return Promise.resolve([]);
     },
     retract(tenantId, payment) {
       memory.retract(tenantId, payment);

@@ -46,7 +46,10 @@ function makeStream(
   const memory = createVelocityMemory(release.features, {});
   const velocity: VelocityStore = {
     inProcess: true,
-    appendAndRead: async (tenantId, payments, out, batch) => memory.appendAndRead(tenantId, payments, out, batch),
+    async appendAndRead(tenantId, payments, out, batch) {
+      memory.appendAndRead(tenantId, payments, out, batch);
+      return [];
+    },
     retract: (tenantId, payment) => memory.retract(tenantId, payment),
     markLabel: async (tenantId, payment, fraud, batch) => memory.markLabel(tenantId, { payment, fraud }, batch),
   };

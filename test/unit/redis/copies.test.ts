@@ -46,14 +46,18 @@ class Model {
 }
 
 it('keeps those in use and stays within its bytes, in any order of keeping, looking and dropping', () => {
-  const step = fc.record({ what: fc.constantFrom('keep', 'keep', 'get', 'drop', 'clear'), id: fc.nat(11) });
+  const step = fc.record({ what: fc.constantFrom('keep', 'again', 'again', 'get', 'drop', 'clear'), id: fc.nat(11) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const copies = new Copies(copiesMax * entryBytes);
       const model = new Model();
+      const made = new Map<number, EntityCopy>();
       for (const { what, id } of steps) {
-        if (what === 'keep') {
-          copies.keep(keyOf(id), copyOf(100));
+        if (what === 'keep' || what === 'again') {
+          // A copy that was kept, and may have been given up since, or replaced by another.
+          const copy = (what === 'again' ? made.get(id) : undefined) ?? copyOf(100);
+          made.set(id, copy);
+          copies.keep(keyOf(id), copy);
           model.keep(id);
         } else if (what === 'get') expect(copies.get(keyOf(id)) !== undefined).toBe(model.get(id));
         else if (what === 'drop') {

@@ -23,7 +23,7 @@ describe('a release', () => {
   it('is valid by its published schema: the default one is, and one that lacks a part or has one too many is not', () => {
     const schema = Compile(releaseSchema);
     expect(schema.Errors(bundle)).toEqual([]);
-    for (const part of Object.keys(releaseSchema.properties)) {
+    for (const part of releaseSchema.required) {
       const without = Object.fromEntries(Object.entries(bundle).filter(([name]) => name !== part));
       expect([part, schema.Check(without)]).toEqual([part, false]);
     }
