@@ -49,6 +49,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     load: () => import('./offlineFeatures.ts'),
   },
   model: { about: 'the forward kernel beside tfjs', load: () => import('./model.ts') },
+  train: {
+    about: 'features and fit of a training week, beside scikit-learn’s logistic regression',
+    load: () => import('./train.ts'),
+  },
 };
 
 async function main(name: string | undefined): Promise<number> {

@@ -22,7 +22,11 @@ function count(report, exitCode) {
 
 ensureInstalled();
 // Kafka and Redis for the tests that need them. Where they cannot be had those tests say so, each by its name.
-if (process.env.TEST_SERVICES_SOCKET === undefined) await run(nodePath(), ['scripts/services.ts', 'install']);
+// And TF.js's native backend for those that train and score with it. What is installed stays for the next run.
+if (process.env.TEST_SERVICES_SOCKET === undefined) {
+  await run(nodePath(), ['scripts/services.ts', 'install']);
+  await run(nodePath(), ['scripts/setupTfjsNode.ts']);
+}
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
 const reportPath = join(directory, 'report.json');
 const exitCode = await run(nodePath(), [

@@ -47,6 +47,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import('./train.ts')).trainCommand(),
   },
   {
+    name: 'evaluate',
+    about: 'measure a recipe by a public protocol, or a model on labelled payments',
+    load: async () => (await import('./evaluate.ts')).evaluateCommand(),
+  },
+  {
     name: 'release',
     about: 'build, show and compare releases',
     load: async () => (await import('./release.ts')).releaseCommand(),

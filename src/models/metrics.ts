@@ -57,6 +57,11 @@ export function averagePrecision(payments: readonly ScoredPayment[]): number {
   return sum;
 }
 
+/** Average precision of columns: scores (any order-preserving numbers) and frauds (1 is fraud), row by row. */
+export function averagePrecisionOf(scores: ArrayLike<number>, frauds: ArrayLike<number>): number {
+  return averagePrecision(Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 })));
+}
+
 /** One day's cards by their highest score, and those that had a fraud that day. */
 function cardsOfDay(payments: readonly ScoredPayment[]): { card: number; score: number; fraud: boolean }[] {
   const cards = new Map<number, { card: number; score: number; fraud: boolean }>();

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { kafkaJars, findProgram, missing, serviceNames } from '../../scripts/services/install.ts';
 import type { ServiceName } from '../../scripts/services/install.ts';
+import { tfjsNodePath } from '../../src/models/tfjsNode.ts';
 
 /** Where the public data sets live; not part of the product. */
 const sharedDataDirectory = process.env['HOLDFAST_SHARED_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
@@ -20,7 +21,7 @@ const dataSets = {
 } as const;
 const programs = { chromium: ['chromium', 'chromium-browser', 'google-chrome'] } as const;
 
-export type Requirement = keyof typeof dataSets | keyof typeof programs | ServiceName;
+export type Requirement = keyof typeof dataSets | keyof typeof programs | ServiceName | 'tfjs-node';
 /** `path` is the data file, the program, or where Kafka's jars are. */
 export type RequirementState =
   | { readonly met: true; readonly path: string }
@@ -33,6 +34,7 @@ function find(what: Requirement): string | undefined {
     if (missing(what) !== undefined) return undefined;
     return what === 'kafka' ? kafkaJars : findProgram('redis-server');
   }
+  if (what === 'tfjs-node') return tfjsNodePath();
   const candidates =
     what in dataSets
       ? [join(sharedDataDirectory, dataSets[what as keyof typeof dataSets])]
@@ -44,6 +46,7 @@ function find(what: Requirement): string | undefined {
 
 function reasonOf(what: Requirement): string {
   if (isService(what)) return `${missing(what) ?? what}: \`npm run services -- install\` gets it`;
+  if (what === 'tfjs-node') return 'tfjs-node is not installed: `npm run setup:tfjs-node` gets it';
   return what in dataSets ? `the data set ${what} is not at ${sharedDataDirectory}` : `${what} is not installed`;
 }
 

@@ -4,14 +4,31 @@ import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { wrongUsage } from '../../config/exit.ts';
 import { factMagnitudeMax, layerUnitsMax, modelInputsMax } from '../../models/bounds.ts';
+import type { Settings } from '../../models/training/procedure.ts';
+import { splitDaysMax } from '../../models/training/protocol.ts';
 
 const closed = { additionalProperties: false };
 const hiddenLayersMax = 8;
+/** Settings that are tried: bounded, since each is a training of its own. */
+const candidatesMax = 8;
+const ensembleMax = 9;
+
+const settings = {
+  hidden: Type.Array(Type.Integer({ minimum: 1, maximum: layerUnitsMax }), { maxItems: hiddenLayersMax }),
+  epochs: Type.Integer({ minimum: 1, maximum: 1000 }),
+  batchRows: Type.Integer({ minimum: 1, maximum: 65536 }),
+  learningRate: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
+  weightDecay: Type.Number({ minimum: 0, maximum: 10 }),
+  dropout: Type.Number({ minimum: 0, maximum: 0.9 }),
+  patienceEpochs: Type.Integer({ minimum: 1, maximum: 1000 }),
+};
 
 export const recipeSchema = Type.Object(
   {
     id: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
     about: Type.Optional(Type.String()),
+    /** For the card: what the model must not be taken for. */
+    limits: Type.Optional(Type.Array(Type.String(), { maxItems: 16 })),
     inputs: Type.Array(
       Type.Object(
         {
@@ -23,16 +40,24 @@ export const recipeSchema = Type.Object(
       ),
       { minItems: 1, maxItems: modelInputsMax },
     ),
-    hidden: Type.Array(Type.Integer({ minimum: 1, maximum: layerUnitsMax }), { maxItems: hiddenLayersMax }),
-    epochs: Type.Integer({ minimum: 1, maximum: 1000 }),
-    batchRows: Type.Integer({ minimum: 1, maximum: 65536 }),
-    learningRate: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
-    weightDecay: Type.Number({ minimum: 0, maximum: 10 }),
-    averagedPart: Type.Number({ minimum: 0, maximum: 1 }),
+    /** Days to learn from, where they are more than the train days. */
+    historyDays: Type.Optional(Type.Integer({ minimum: 0, maximum: splitDaysMax })),
+    /** Networks whose logits are averaged, if that validates better than one. */
+    ensemble: Type.Integer({ minimum: 1, maximum: ensembleMax }),
+    ...settings,
+    /** What differs from the settings above, for each further try. */
+    candidates: Type.Optional(Type.Array(Type.Partial(Type.Object(settings), closed), { maxItems: candidatesMax - 1 })),
   },
   closed,
 );
 export type Recipe = Static<typeof recipeSchema>;
+
+/** The settings to try, the recipe's own first. */
+export function candidatesOf(recipe: Recipe): Settings[] {
+  const { hidden, epochs, batchRows, learningRate, weightDecay, dropout, patienceEpochs } = recipe;
+  const own: Settings = { hidden, epochs, batchRows, learningRate, weightDecay, dropout, patienceEpochs };
+  return [own, ...(recipe.candidates ?? []).map((change) => ({ ...own, ...change }))];
+}
 
 /** @throws CommandError (exit code 2) naming what is wrong with the file */
 export function readRecipe(path: string): Recipe {
@@ -42,9 +67,16 @@ export function readRecipe(path: string): Recipe {
   } catch (error) {
     throw wrongUsage(`The recipe ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (Value.Check(recipeSchema, document)) return document;
-  const problems = [...Value.Errors(recipeSchema, document)].map(
-    ({ instancePath, message }) => `${instancePath === '' ? 'the document' : instancePath} ${message}`,
-  );
-  throw wrongUsage(`The recipe ${path} is not valid: ${[...new Set(problems)].slice(0, 5).join('; ')}.`);
+  if (!Value.Check(recipeSchema, document)) {
+    const problems = [...Value.Errors(recipeSchema, document)].map(
+      ({ instancePath, message }) => `${instancePath === '' ? 'the document' : instancePath} ${message}`,
+    );
+    throw wrongUsage(`The recipe ${path} is not valid: ${[...new Set(problems)].slice(0, 5).join('; ')}.`);
+  }
+  const widest = Math.max(...candidatesOf(document).flatMap(({ hidden }) => hidden), 1) * document.ensemble;
+  if (widest > layerUnitsMax)
+    throw wrongUsage(
+      `The recipe ${path} is not valid: ${document.ensemble} networks side by side have ${widest} units in a layer; at most ${layerUnitsMax} are served. Take fewer networks or units.`,
+    );
+  return document;
 }

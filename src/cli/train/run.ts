@@ -1,136 +1,214 @@
-/** One training from file to artefact: features, fit, and the evaluation by the compiled kernel that will serve it. */
+/** One training from file to artefact: features, validation, fit, and the evaluation by the compiled kernel that will serve it. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
-import { createVelocityMemory } from '../../adapters/memory/velocity.ts';
 import { failed } from '../../config/exit.ts';
-import { compileFeatures } from '../../features/program.ts';
-import { rankingMetrics } from '../../models/metrics.ts';
-import { assemble, scalingEpsilon } from '../../models/training/assemble.ts';
-import type { TrainedCard } from '../../models/training/card.ts';
-import { type FitOptions, fit, trainingLibrary } from '../../models/training/fit.ts';
-import { type Split, splitRows } from '../../models/training/protocol.ts';
-import { standardisation, trainingTable } from '../../models/training/table.ts';
+import { referenceOf } from '../../models/monitoring/reference.ts';
+import { assemble } from '../../models/training/assemble.ts';
+import { type TrainingBackend, trainingLibrary } from '../../models/training/backend.ts';
+import type { PlotFile, TrainedCard } from '../../models/training/card.ts';
+import { evaluationOf } from '../../models/training/evaluation.ts';
+import { type ProcedureProgress, type Trained, trainModel } from '../../models/training/procedure.ts';
+import {
+  type Split,
+  splitRows,
+  testStartDayOf,
+  validationDaysOf,
+  validationRows,
+} from '../../models/training/protocol.ts';
+import { trainingTable } from '../../models/training/table.ts';
 import type { ModelArtefact } from '../../models/types.ts';
 import { modelVersion, weightsHash } from '../../models/version.ts';
-import type { ReplaySource } from '../replay/source.ts';
-import { rowFacts, scoreHistory } from './evaluate.ts';
-import { buildHistory, dayMs, trainingLayout } from './history.ts';
-import type { Recipe } from './recipe.ts';
+import type { History } from '../history/history.ts';
+import type { PaymentSource } from '../history/payments.ts';
+import { backgroundRows } from './background.ts';
+import { codeVersion } from './codeVersion.ts';
+import {
+  checkFacts,
+  checkJudgingRows,
+  checkTrainRows,
+  type Data,
+  dayText,
+  factRows,
+  fileSha256,
+  fraudsIn,
+  loadData,
+  splitDays,
+} from './data.ts';
+import { cardPlots } from './plots.ts';
+import { candidatesOf, type Recipe } from './recipe.ts';
+import { scoredPayments, scoreRows } from './score.ts';
+import { createTrainer } from './trainer.ts';
 
 export interface TrainingJob {
   readonly file: string;
-  readonly source: ReplaySource;
+  readonly source: PaymentSource;
   readonly recipe: Recipe;
   /** Content of features.json. */
   readonly features: unknown;
   readonly split: Split;
   readonly seed: number;
+  readonly backend: TrainingBackend;
+  /** Fires when the best so far shall do. */
   readonly signal: AbortSignal;
-  readonly onStage: (stage: string) => void;
+  readonly onPayments: (paymentsFed: number) => void;
+  readonly onEpoch: (progress: ProcedureProgress) => void;
 }
 
 export interface TrainingResult {
   readonly artefact: ModelArtefact;
   readonly card: TrainedCard;
+  readonly plots: Record<PlotFile, string>;
 }
 
-const limits = [
-  'Learned from simulated card payments: the measures say nothing about production.',
-  'Knows only the patterns in its train days; payments without a terminal or with other habits are outside of what it has seen.',
-  'Probabilities are as calibrated as the train days: another rate of fraud needs another training.',
+const defaultLimits = [
+  'Knows only the patterns in its training days, and is as good as their labels.',
+  'Probabilities are as calibrated as the days they were fitted on: another rate of fraud needs another training.',
 ];
 
-const dayText = (day: number) => new Date(day * dayMs).toISOString().slice(0, 10);
-
-async function fileSha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+interface Rows {
+  readonly train: Int32Array;
+  readonly test: Int32Array;
+  readonly trial: Int32Array;
+  readonly validation: Int32Array;
 }
 
-function checkRows(what: string, rows: number, frauds: number, first: number, days: number): void {
-  const period = `the ${days} ${what} days from ${dayText(first)}`;
-  if (rows === 0) throw failed(`The file has no payments in ${period}.`);
-  if (frauds === 0 || frauds === rows)
-    throw failed(
-      `The payments in ${period} are all ${frauds === 0 ? 'without' : 'with'} a fraud label: there is nothing to learn or to measure.`,
+/** @throws CommandError where there is not enough to learn from or to be judged by */
+function rowsOf({ history }: Data, { split, recipe }: TrainingJob): Rows {
+  const rows = { ...splitRows(history, split), ...validationRows(history, split) };
+  const inner = validationDaysOf(split);
+  checkTrainRows(history, rows.train, inner.trialFrom, inner.validationFrom + inner.validationDays - inner.trialFrom);
+  checkJudgingRows(history, rows.test, 'test', testStartDayOf(split), split.testDays);
+  checkJudgingRows(history, rows.trial, 'first train', inner.trialFrom, inner.trialDays);
+  checkJudgingRows(history, rows.validation, 'last train', inner.validationFrom, inner.validationDays);
+  checkFacts(
+    history,
+    recipe.inputs.map(({ fact }) => fact),
+    rows.train,
+  );
+  return rows;
+}
+
+/** Places of some rows among the rows of the table. */
+function placesAmong(rows: Int32Array, all: Int32Array): Int32Array {
+  const placeOf = new Map(Array.from(all, (row, place) => [row, place]));
+  return rows.map((row) => placeOf.get(row) ?? -1);
+}
+
+async function trainedOn(history: History, rows: Rows, job: TrainingJob): Promise<Trained | undefined> {
+  const { recipe, seed, backend, signal } = job;
+  const labels = Uint8Array.from(rows.train, (row) => history.frauds[row] ?? 0);
+  const table = trainingTable(recipe.inputs, factRows(history, rows.train), labels);
+  const trainer = createTrainer(backend, signal);
+  try {
+    return await trainModel(
+      {
+        table,
+        rows: Int32Array.from(rows.train, (_, place) => place),
+        trialRows: placesAmong(rows.trial, rows.train),
+        validationRows: placesAmong(rows.validation, rows.train),
+        candidates: candidatesOf(recipe),
+        ensembleMax: recipe.ensemble,
+        seed,
+      },
+      trainer,
+      job.onEpoch,
     );
+  } finally {
+    await trainer.close();
+  }
 }
 
-/** @returns undefined when the signal stopped it. @throws CommandError where the data do not allow it. */
+function splitOf(history: History, rows: Rows, split: Split): TrainedCard['split'] {
+  const { trialFrom } = validationDaysOf(split);
+  return {
+    trainStart: dayText(split.trainStartDay),
+    trainDays: split.trainDays,
+    delayDays: split.delayDays,
+    testStart: dayText(testStartDayOf(split)),
+    testDays: split.testDays,
+    learnFrom: dayText(trialFrom),
+    learnDays: split.trainStartDay + split.trainDays - trialFrom,
+    trainRows: rows.train.length,
+    trainFrauds: fraudsIn(history, rows.train),
+    testRows: rows.test.length,
+    testFrauds: fraudsIn(history, rows.test),
+  };
+}
+
+/** @returns undefined when the signal stopped it before there was anything to keep. @throws CommandError where the data do not allow it. */
 export async function runTraining(job: TrainingJob): Promise<TrainingResult | undefined> {
   const { recipe, split, seed, signal } = job;
-  const program = compileFeatures(job.features);
-  const layout = trainingLayout(program);
-  const unknown = recipe.inputs.filter(({ fact }) => !layout.numeric.includes(fact)).map(({ fact }) => fact);
-  if (unknown.length > 0) throw failed(`The features do not have these inputs of the recipe: ${unknown.join(', ')}.`);
-  const testStartDay = split.trainStartDay + split.trainDays + split.delayDays;
-  job.onStage('features');
-  const history = await buildHistory(job.source.items(), {
-    memory: createVelocityMemory(program, {}),
-    facts: recipe.inputs.map(({ fact }) => fact),
-    layout,
-    firstDay: split.trainStartDay,
-    endDay: testStartDay + split.testDays,
-    delayDays: split.delayDays,
+  const facts = recipe.inputs.map(({ fact }) => fact);
+  const data = await loadData({
+    source: job.source,
+    features: job.features,
+    facts,
+    ...splitDays(split),
     signal,
-    onProgress: (payments) =>
-      job.onStage(
-        `features: ${payments} payments, ${Math.floor((100 * job.source.bytesRead()) / job.source.bytesTotal)} % of the file`,
-      ),
+    onProgress: job.onPayments,
   });
-  if (history === undefined) return undefined;
-  const rows = splitRows(history, split);
-  const frauds = (some: readonly number[]) => some.reduce((count, row) => count + (history.frauds[row] ?? 0), 0);
-  const [trainFrauds, testFrauds] = [frauds(rows.train), frauds(rows.test)];
-  checkRows('train', rows.train.length, trainFrauds, split.trainStartDay, split.trainDays);
-  checkRows('test', rows.test.length, testFrauds, testStartDay, split.testDays);
-
-  const width = recipe.inputs.length;
-  const labels = Uint8Array.from(rows.train, (row) => history.frauds[row] ?? 0);
-  const table = trainingTable(recipe.inputs, rowFacts(history, rows.train, width), labels);
-  const scale = standardisation(table);
-  const { hidden, epochs, batchRows, learningRate, weightDecay, averagedPart } = recipe;
-  const options: FitOptions = { hidden, epochs, batchRows, learningRate, weightDecay, averagedPart, seed };
-  const outcome = await fit(table, scale, scalingEpsilon, options, {
-    signal,
-    onEpoch: (epoch, loss) => job.onStage(`training: epoch ${epoch} of ${epochs}, mean loss ${loss.toFixed(5)}`),
+  if (data === undefined) return undefined;
+  const { history, program } = data;
+  const rows = rowsOf(data, job);
+  const epochs: ProcedureProgress[] = [];
+  const trained = await trainedOn(history, rows, {
+    ...job,
+    onEpoch: (progress) => {
+      epochs.push(progress);
+      job.onEpoch(progress);
+    },
   });
-  if (outcome.kind === 'aborted') return undefined;
+  if (trained === undefined) return undefined;
 
-  job.onStage('evaluation');
-  const draft = await assemble(scale, outcome.parameters, { id: recipe.id, inputs: recipe.inputs });
+  const draft = await assemble(trained.scale, trained.parameters, { id: recipe.id, inputs: recipe.inputs });
+  const payments = scoredPayments(history, rows.test, await scoreRows(draft, facts, history, rows.test));
+  if (payments.some(({ score }) => !Number.isFinite(score)))
+    throw failed('The training diverged: scores are not numbers. Lower the learning rate in the recipe.');
+  const inner = validationDaysOf(split);
+  const trainScores = await scoreRows(draft, facts, history, rows.train);
   const card: TrainedCard = {
     id: recipe.id,
     about: recipe.about ?? '',
     inputs: recipe.inputs,
+    codeVersion: codeVersion(),
     data: {
       file: basename(job.file),
       sha256: await fileSha256(job.file),
       payments: history.paymentsFed,
-      refused: history.refused,
+      refused: job.source.refusedCount,
     },
     features: {
       sha256: createHash('sha256').update(JSON.stringify(job.features)).digest('hex'),
       stateFingerprint: program.stateFingerprint,
     },
-    split: {
-      trainStart: dayText(split.trainStartDay),
-      trainDays: split.trainDays,
-      delayDays: split.delayDays,
-      testStart: dayText(testStartDay),
-      testDays: split.testDays,
-      trainRows: rows.train.length,
-      trainFrauds,
-      testRows: rows.test.length,
-      testFrauds,
+    split: splitOf(history, rows, split),
+    training: {
+      ...trained.settings,
+      library: trainingLibrary(job.backend),
+      seed,
+      networks: trained.members,
+      epoch: trained.epoch,
+      meanLoss: trained.meanLoss,
+      interrupted: trained.interrupted,
     },
-    training: { ...options, library: trainingLibrary, meanLoss: outcome.meanLoss },
-    metrics: rankingMetrics(await scoreHistory(draft, history, rows.test)),
+    validation: {
+      from: dayText(inner.validationFrom),
+      days: inner.validationDays,
+      gapDays: inner.gapDays,
+      singleAp: trained.validation.single,
+      ensembleAp: trained.validation.ensemble,
+      trials: trained.trials,
+      calibration: trained.calibration,
+    },
+    metrics: evaluationOf(payments),
     weightsSha256: weightsHash(draft),
     version: modelVersion(draft),
-    limits,
+    limits: recipe.limits ?? defaultLimits,
+    reference: referenceOf(
+      facts.map((fact, at) => ({ fact, values: Float64Array.from(rows.train, (row) => history.facts.value(row, at)) })),
+      trainScores,
+    ),
   };
-  return { artefact: { ...draft, card }, card };
+  const background = backgroundRows(history, rows.train, facts.length);
+  return { artefact: { ...draft, card, background }, card, plots: cardPlots(card, payments, epochs) };
 }

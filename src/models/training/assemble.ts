@@ -1,19 +1,18 @@
 /** Trained parameters as a TF.js LayersModel that takes the inputs as they are: standardisation, dense layers, sigmoid. */
 import * as tf from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
-import { artefactOf } from '../tensorflow.ts';
+import { artefactOf, startWasmBackend } from '../tensorflow.ts';
 import type { ModelArtefact, ModelCard } from '../types.ts';
+import { scalingEpsilon } from './fit.ts';
 import type { Parameter } from './optimiser.ts';
 import type { Standardisation } from './table.ts';
-
-/** Of the normalisation layer; as TF.js's default, so that the stored layer says it. */
-export const scalingEpsilon = 1e-3;
 
 export async function assemble(
   scale: Standardisation,
   parameters: readonly Parameter[],
   card: ModelCard,
 ): Promise<ModelArtefact> {
+  await startWasmBackend();
   const width = scale.mean.length;
   const model = sequential({ name: 'mlp' });
   model.add(

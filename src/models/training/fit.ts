@@ -1,37 +1,69 @@
 /**
- * Trains the MLP with TF.js's WebAssembly backend: plain WebAssembly SIMD gives the same bits on every machine, and is
- * five times faster than the JavaScript backend. Seeded from end to end: the same table, options and seed give the same weights.
+ * Trains one multilayer perceptron with TF.js. Seeded from end to end, and on the WebAssembly backend plain SIMD gives the same
+ * bits on every machine: the same table, options and seed give the same weights. Runs in a worker (workers/training.ts).
  */
-import { setImmediate } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
 import { log } from '../arithmetic.ts';
-import { startWasmBackend } from '../tensorflow.ts';
+import { averagePrecisionOf } from '../metrics.ts';
+import { dropoutMasks } from './dropout.ts';
+import { logitsOfBatch, lossAndGradients } from './gradients.ts';
 import { createAdam, type Parameter } from './optimiser.ts';
 import { shuffle, uniform } from './random.ts';
-import type { Standardisation, TrainingTable } from './table.ts';
-
-export const trainingLibrary = `@tensorflow/tfjs-core ${tf.version_core}, WebAssembly backend`;
+import { type Standardisation, standardisation, type TrainingTable } from './table.ts';
 
 export interface FitOptions {
   readonly hidden: readonly number[];
   readonly epochs: number;
   readonly batchRows: number;
-  /** At the start; falls in a straight line to a tenth. */
+  /** At the start; falls to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts). */
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** The weights are averaged over this last part of the steps, which takes out the noise of the last batches. */
-  readonly averagedPart: number;
+  /** Share of each hidden layer's units left out at a step (Srivastava et al. 2014). */
+  readonly dropout: number;
+  /** Training stops after so many epochs without a better validation. Without validation rows it runs to its end. */
+  readonly patienceEpochs: number;
+  /** Where the training ends before its schedule does: the schedule stays that of `epochs`. */
+  readonly stopAfterEpoch?: number;
   readonly seed: number;
 }
 
-export interface FitHooks {
-  readonly signal: AbortSignal;
-  readonly onEpoch: (epoch: number, meanLoss: number) => void;
+export interface FitTask {
+  readonly table: TrainingTable;
+  /** Row numbers to learn from; both classes must be among them. */
+  readonly rows: Int32Array;
+  /** Rows that the epochs are judged by; none: the last epoch is kept. */
+  readonly validationRows: Int32Array;
+  readonly options: FitOptions;
 }
 
-export type FitOutcome =
-  | { readonly kind: 'fitted'; readonly parameters: readonly Parameter[]; readonly meanLoss: number }
-  | { readonly kind: 'aborted' };
+export interface EpochReport {
+  readonly epoch: number;
+  readonly meanLoss: number;
+  /** Average precision on the validation rows; undefined without any. */
+  readonly validationAp: number | undefined;
+}
+
+export interface FitHooks {
+  readonly stopped: () => boolean;
+  readonly onEpoch: (report: EpochReport) => void;
+}
+
+export interface Fitted {
+  readonly parameters: readonly Parameter[];
+  readonly scale: Standardisation;
+  /** The epoch whose weights these are, from 1. */
+  readonly epoch: number;
+  /** Epochs that were run. */
+  readonly epochsRun: number;
+  readonly meanLoss: number;
+  readonly validationAp: number | undefined;
+  /** Of the validation rows, in their order. */
+  readonly validationLogits: Float64Array;
+  /** Told to stop before its end. */
+  readonly stopped: boolean;
+}
+
+/** Rows in one forward pass of the validation. */
+const validationBatchRows = 8192;
 
 /** He's uniform start; the last bias is the logit of the fraud rate, so that training starts calibrated on rare frauds. */
 export function startParameters(
@@ -54,105 +86,88 @@ export function startParameters(
   });
 }
 
-/** Mean cross-entropy of the batch and its gradients, in the order of the parameters. */
-function lossAndGradients(rows: tf.Tensor2D, labels: tf.Tensor2D, parameters: readonly Parameter[]) {
-  return tf.tidy(() => {
-    const tensors = parameters.map(({ values, shape }) => tf.tensor(values, [...shape]));
-    const loss = (...weights: tf.Tensor[]): tf.Scalar => {
-      let activations: tf.Tensor = rows;
-      for (let at = 0; at < weights.length; at += 2) {
-        const [kernel, bias] = [weights[at], weights[at + 1]];
-        if (kernel === undefined || bias === undefined) throw new Error('a layer has a kernel and a bias');
-        activations = tf.add(tf.matMul(activations as tf.Tensor2D, kernel as tf.Tensor2D), bias);
-        if (at + 2 < weights.length) activations = tf.relu(activations);
-      }
-      return tf.losses.sigmoidCrossEntropy(labels, activations);
-    };
-    const { value, grads } = tf.valueAndGrads(loss)(tensors);
-    return { loss: value.dataSync()[0] ?? Number.NaN, gradients: grads.map((gradient) => gradient.dataSync()) };
-  });
-}
-
-/** Copies the rows `order[first] …` of the standardised table into tensors, trains on them, returns the loss. */
-function batchTensors(table: TrainingTable, scaled: Float32Array, order: Int32Array): [tf.Tensor2D, tf.Tensor2D] {
-  const { width, labels } = table;
-  const rows = new Float32Array(order.length * width);
-  const answers = new Float32Array(order.length);
-  order.forEach((row, at) => {
-    rows.set(scaled.subarray(row * width, (row + 1) * width), at * width);
-    answers[at] = labels[row] ?? 0;
-  });
-  return [tf.tensor2d(rows, [order.length, width]), tf.tensor2d(answers, [order.length, 1])];
-}
-
-function standardised(
-  { width, values }: TrainingTable,
-  { mean, variance }: Standardisation,
-  epsilon: number,
-): Float32Array {
-  return values.map((value, at) => {
-    const input = at % width;
-    return (value - (mean[input] ?? 0)) / Math.sqrt((variance[input] ?? 1) + epsilon);
-  });
-}
-
-/** The running mean of the parameters over the last steps. */
-function createAverage(parameters: readonly Parameter[]) {
-  const means = parameters.map(({ values }) => new Float64Array(values.length));
-  let count = 0;
-  return {
-    add(): void {
-      count += 1;
-      parameters.forEach(({ values }, index) => {
-        const mean = means[index];
-        if (mean)
-          for (let i = 0; i < mean.length; i++) mean[i] = (mean[i] ?? 0) + ((values[i] ?? 0) - (mean[i] ?? 0)) / count;
-      });
-    },
-    parameters(): Parameter[] {
-      return parameters.map((parameter, index) => ({
-        ...parameter,
-        values: count === 0 ? parameter.values : Float32Array.from(means[index] ?? []),
-      }));
-    },
+/** Standardises rows of the table as the graph will. */
+function createGather({ width, values }: TrainingTable, { mean, variance }: Standardisation, epsilon: number) {
+  const scale = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
+  return (rows: Int32Array): Float32Array => {
+    const gathered = new Float32Array(rows.length * width);
+    let to = 0;
+    for (const row of rows) {
+      const from = row * width;
+      for (let input = 0; input < width; input++, to++)
+        gathered[to] = ((values[from + input] as number) - (mean[input] as number)) * (scale[input] as number);
+    }
+    return gathered;
   };
 }
 
-/** Needs both classes in the table. Gives the event loop a turn every step, so that signals are heard. */
-export async function fit(
-  table: TrainingTable,
-  scale: Standardisation,
-  epsilon: number,
-  options: FitOptions,
-  { signal, onEpoch }: FitHooks,
-): Promise<FitOutcome> {
-  await startWasmBackend();
+function logitsOf(rows: Int32Array, gather: (rows: Int32Array) => Float32Array, parameters: readonly Parameter[]) {
+  const logits = new Float64Array(rows.length);
+  for (let first = 0; first < rows.length; first += validationBatchRows) {
+    const some = rows.subarray(first, first + validationBatchRows);
+    logits.set(logitsOfBatch(gather(some), some.length, parameters), first);
+  }
+  return logits;
+}
+
+const copyOf = (parameters: readonly Parameter[]): Parameter[] =>
+  parameters.map((parameter) => ({ ...parameter, values: parameter.values.slice() }));
+
+/** Of the normalisation layer; as TF.js's default, so that the stored layer says it. */
+export const scalingEpsilon = 1e-3;
+
+/**
+ * Needs a started TF.js backend. Whoever stops it gets the best epoch so far: with validation rows by average precision, without
+ * them the last whole epoch; before the first epoch ends, undefined.
+ */
+export function fit(task: FitTask, { stopped, onEpoch }: FitHooks): Fitted | undefined {
+  const { table, rows, validationRows, options } = task;
   const { batchRows, epochs, hidden, seed } = options;
-  const fraudRate = table.labels.reduce((sum, label) => sum + label, 0) / table.rows;
+  const scale = standardisation(table, rows);
+  const gather = createGather(table, scale, scalingEpsilon);
+  const labelOf = (row: number): number => table.labels[row] ?? 0;
+  const fraudRate = rows.reduce((sum, row) => sum + labelOf(row), 0) / rows.length;
   const parameters = startParameters(table.width, hidden, fraudRate, seed);
   const step = createAdam(parameters, options);
-  const average = createAverage(parameters);
-  const scaled = standardised(table, scale, epsilon);
   const random = uniform(seed ^ 0x5bd1e995);
-  const order = Int32Array.from({ length: table.rows }, (_, row) => row);
-  const stepsPerEpoch = Math.ceil(table.rows / batchRows);
-  const steps = epochs * stepsPerEpoch;
-  let meanLoss = Number.NaN;
-  for (let epoch = 0, done = 0; epoch < epochs; epoch++) {
+  const masksOf = dropoutMasks(hidden, options.dropout, uniform(seed ^ 0x2545f491));
+  const order = rows.slice();
+  const steps = epochs * Math.ceil(rows.length / batchRows);
+  const validationFrauds = Uint8Array.from(validationRows, labelOf);
+  let best: Fitted | undefined;
+  let done = 0;
+  for (let epoch = 1; epoch <= Math.min(epochs, options.stopAfterEpoch ?? epochs); epoch++) {
     shuffle(order, random);
     let lossSum = 0;
-    for (let first = 0; first < table.rows; first += batchRows, done++) {
-      await setImmediate();
-      if (signal.aborted) return { kind: 'aborted' };
-      const [rows, labels] = batchTensors(table, scaled, order.subarray(first, first + batchRows));
-      const { loss, gradients } = lossAndGradients(rows, labels, parameters);
-      tf.dispose([rows, labels]);
-      lossSum += loss;
-      step(gradients, options.learningRate * (1 - 0.9 * (done / steps)));
-      if (done >= steps * (1 - options.averagedPart)) average.add();
+    for (let first = 0; first < order.length; first += batchRows, done++) {
+      if (stopped()) return best && { ...best, stopped: true };
+      const batch = order.subarray(first, first + batchRows);
+      const labels = Float32Array.from(batch, labelOf);
+      const { loss, gradients } = lossAndGradients(
+        { inputs: gather(batch), labels, masks: masksOf(batch.length) },
+        parameters,
+      );
+      lossSum += loss * batch.length;
+      step(gradients, (options.learningRate / 2) * (1 + Math.cos((Math.PI * done) / steps)));
     }
-    meanLoss = lossSum / stepsPerEpoch;
-    onEpoch(epoch + 1, meanLoss);
+    const meanLoss = lossSum / order.length;
+    const validationLogits = logitsOf(validationRows, gather, parameters);
+    const validationAp =
+      validationRows.length === 0 ? undefined : averagePrecisionOf(validationLogits, validationFrauds);
+    onEpoch({ epoch, meanLoss, validationAp });
+    if (best?.validationAp === undefined || validationAp === undefined || validationAp > best.validationAp) {
+      best = {
+        parameters: copyOf(parameters),
+        scale,
+        epoch,
+        epochsRun: epoch,
+        meanLoss,
+        validationAp,
+        validationLogits,
+        stopped: false,
+      };
+    } else best = { ...best, epochsRun: epoch };
+    if (validationAp !== undefined && epoch - best.epoch >= options.patienceEpochs) break;
   }
-  return { kind: 'fitted', parameters: average.parameters(), meanLoss };
+  return best;
 }

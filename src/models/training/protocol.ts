@@ -7,6 +7,11 @@ export interface Split {
   /** Day number of the first train day. */
   readonly trainStartDay: number;
   readonly trainDays: number;
+  /**
+   * Days to learn from that end with the train days, where they are more: older history, whose labels are known. The test
+   * payments stay those of the train days.
+   */
+  readonly historyDays: number;
   /** Days until a label is known. */
   readonly delayDays: number;
   readonly testDays: number;
@@ -22,33 +27,88 @@ export interface LabelledHistory {
 
 export interface SplitRows {
   /** Row numbers of the history. */
-  readonly train: readonly number[];
-  readonly test: readonly number[];
+  readonly train: Int32Array;
+  readonly test: Int32Array;
 }
 
 export const splitDaysMax = 366;
+
+/** The first day to learn from. */
+export const learnFromDay = ({ trainStartDay, trainDays, historyDays }: Split): number =>
+  trainStartDay + trainDays - Math.max(trainDays, historyDays);
+export const testStartDayOf = ({ trainStartDay, trainDays, delayDays }: Split): number =>
+  trainStartDay + trainDays + delayDays;
+
+function rowsOfDays(history: LabelledHistory, from: number, end: number): Int32Array {
+  const rows: number[] = [];
+  for (let row = 0; row < history.days.length; row++) {
+    const day = history.days[row] ?? 0;
+    if (day >= from && day < end) rows.push(row);
+  }
+  return Int32Array.from(rows);
+}
 
 /** The rows of the split. Rows outside of the history are simply not there: check the lengths. */
 export function splitRows(history: LabelledHistory, split: Split): SplitRows {
   const { trainStartDay, trainDays, delayDays, testDays } = split;
   const trainEndDay = trainStartDay + trainDays;
-  const testStartDay = trainEndDay + delayDays;
-  const train: number[] = [];
+  const testStartDay = testStartDayOf(split);
   /** Day from which on a card is known to be compromised. */
   const knownFrom = new Map<number, number>();
-  const testRows: number[] = [];
   for (let row = 0; row < history.days.length; row++) {
     const day = history.days[row] ?? 0;
-    if (day >= trainStartDay && day < trainEndDay) train.push(row);
-    if (day >= testStartDay && day < testStartDay + testDays) testRows.push(row);
-    if (history.frauds[row] === 1 && day >= trainStartDay) {
-      const from = day < trainEndDay ? testStartDay : day + 1 + delayDays;
-      const card = history.cards[row] ?? 0;
-      knownFrom.set(card, Math.min(from, knownFrom.get(card) ?? from));
-    }
+    if (history.frauds[row] !== 1 || day < trainStartDay) continue;
+    const from = day < trainEndDay ? testStartDay : day + 1 + delayDays;
+    const card = history.cards[row] ?? 0;
+    knownFrom.set(card, Math.min(from, knownFrom.get(card) ?? from));
   }
-  const test = testRows.filter(
-    (row) => (history.days[row] ?? 0) < (knownFrom.get(history.cards[row] ?? 0) ?? Infinity),
-  );
-  return { train, test };
+  const isOpen = (row: number): boolean =>
+    (history.days[row] ?? 0) < (knownFrom.get(history.cards[row] ?? 0) ?? Number.POSITIVE_INFINITY);
+  return {
+    train: rowsOfDays(history, learnFromDay(split), trainEndDay),
+    test: rowsOfDays(history, testStartDay, testStartDay + testDays).filter(isOpen),
+  };
+}
+
+/** The days inside the training period that settings are judged by, and those that the trials learn from. */
+export interface ValidationDays {
+  readonly trialFrom: number;
+  readonly trialDays: number;
+  /** Days left out between them, since their labels would not have been known; 0 where the period is too short for that. */
+  readonly gapDays: number;
+  readonly validationFrom: number;
+  readonly validationDays: number;
+}
+
+const validationDaysMax = 7;
+
+/** A quarter of the period, at most a week, at its end. */
+export function validationDaysOf(split: Split): ValidationDays {
+  const trialFrom = learnFromDay(split);
+  const end = split.trainStartDay + split.trainDays;
+  const days = end - trialFrom;
+  const validationDays = Math.max(1, Math.min(validationDaysMax, Math.floor(days / 4)));
+  const rest = days - validationDays;
+  const gapDays = rest - split.delayDays >= 2 * validationDays ? split.delayDays : 0;
+  return {
+    trialFrom,
+    trialDays: rest - gapDays,
+    gapDays,
+    validationFrom: end - validationDays,
+    validationDays,
+  };
+}
+
+/** Rows for the trials inside the training period. As with the test, cards known to be compromised are left out. */
+export function validationRows(history: LabelledHistory, split: Split): { trial: Int32Array; validation: Int32Array } {
+  const { trialFrom, trialDays, gapDays, validationFrom, validationDays } = validationDaysOf(split);
+  const inner: Split = {
+    trainStartDay: Math.max(trialFrom, validationFrom - gapDays - split.trainDays),
+    trainDays: Math.min(split.trainDays, trialDays),
+    historyDays: trialDays,
+    delayDays: gapDays,
+    testDays: validationDays,
+  };
+  const { train, test } = splitRows(history, inner);
+  return { trial: train, validation: test };
 }

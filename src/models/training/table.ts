@@ -2,7 +2,7 @@
 import { prepareFact } from '../arithmetic.ts';
 import type { ModelInput } from '../types.ts';
 
-/** `values[row * width + input]` is the input as the model's graph gets it (filled, transformed, float32). */
+/** `values[row * width + input]` is the input as the model's graph gets it (filled, transformed, float32). Shared with the workers. */
 export interface TrainingTable {
   readonly width: number;
   readonly rows: number;
@@ -11,16 +11,25 @@ export interface TrainingTable {
   readonly labels: Uint8Array;
 }
 
-/** @param facts [row][input], NaN where missing */
-export function trainingTable(inputs: readonly ModelInput[], facts: Float64Array, labels: Uint8Array): TrainingTable {
+export interface FactRows {
+  readonly rows: number;
+  /** Row number and place among the inputs to the fact, NaN where missing. */
+  value(row: number, input: number): number;
+}
+
+/** In shared memory, so that workers get it for the price of a message. */
+export function trainingTable(inputs: readonly ModelInput[], facts: FactRows, labels: Uint8Array): TrainingTable {
   const width = inputs.length;
-  if (facts.length !== labels.length * width) throw new Error('facts and labels are of different lengths');
-  const values = new Float32Array(facts.length);
+  const { rows } = facts;
+  if (labels.length !== rows) throw new Error('facts and labels are of different lengths');
+  const values = new Float32Array(new SharedArrayBuffer(4 * rows * width));
   inputs.forEach(({ transform, missing }, input) => {
-    for (let at = input; at < facts.length; at += width)
-      values[at] = prepareFact(facts[at] ?? Number.NaN, transform, missing);
+    for (let row = 0; row < rows; row++)
+      values[row * width + input] = prepareFact(facts.value(row, input), transform, missing);
   });
-  return { width, rows: labels.length, values, labels };
+  const shared = new Uint8Array(new SharedArrayBuffer(rows));
+  shared.set(labels);
+  return { width, rows, values, labels: shared };
 }
 
 export interface Standardisation {
@@ -29,18 +38,18 @@ export interface Standardisation {
   readonly variance: Float32Array;
 }
 
-/** Mean and variance of every input over the table. An input that never varies gets variance 1: it stays 0 and harmless. */
-export function standardisation({ width, rows, values }: TrainingTable): Standardisation {
+/** Mean and variance of every input over the rows. An input that never varies gets variance 1: it stays 0 and harmless. */
+export function standardisation({ width, values }: TrainingTable, rows: Int32Array): Standardisation {
   const mean = new Float32Array(width);
   const variance = new Float32Array(width);
   for (let input = 0; input < width; input++) {
     let sum = 0;
-    for (let row = 0; row < rows; row++) sum += values[row * width + input] ?? 0;
-    const middle = sum / rows;
+    for (const row of rows) sum += values[row * width + input] as number;
+    const middle = sum / rows.length;
     let squares = 0;
-    for (let row = 0; row < rows; row++) squares += ((values[row * width + input] ?? 0) - middle) ** 2;
+    for (const row of rows) squares += ((values[row * width + input] as number) - middle) ** 2;
     mean[input] = middle;
-    variance[input] = squares / rows > 1e-12 ? squares / rows : 1;
+    variance[input] = squares / rows.length > 1e-12 ? squares / rows.length : 1;
   }
   return { mean, variance };
 }

@@ -2,8 +2,11 @@
 // velocity state from `delayDays` after its payment on, never before.
 import { expect, test } from 'vitest';
 import { createVelocityMemory } from '../../../src/adapters/memory/velocity.ts';
-import { buildHistory, dayMs } from '../../../src/cli/train/history.ts';
-import type { ReplayItem } from '../../../src/cli/replay/source.ts';
+import { dayMs } from '../../../src/cli/history/feed.ts';
+import { buildHistory } from '../../../src/cli/history/history.ts';
+import type { LabelledPayments } from '../../../src/cli/history/labelled.ts';
+import { createPaymentDecoder } from '../../../src/domain/decode.ts';
+import { Payment } from '../../../src/domain/payment.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
 
 const firstDay = Date.UTC(2020, 0, 1) / dayMs;
@@ -12,29 +15,27 @@ interface Row {
   /** Since the first day. */
   readonly atMs: number;
   readonly fraud?: boolean;
-  readonly terminal?: string;
   readonly amountMinor?: number;
 }
 
-async function* items(rows: readonly Row[]): AsyncGenerator<ReplayItem> {
+async function* payments(rows: readonly Row[]): AsyncGenerator<LabelledPayments> {
+  const decoder = createPaymentDecoder();
   for (const [i, row] of rows.entries()) {
-    const occurredAtMs = firstDay * dayMs + row.atMs;
-    const payment = {
-      paymentId: `p${i}`,
-      occurredAt: new Date(occurredAtMs).toISOString(),
-      amountMinor: row.amountMinor ?? 100,
-      currency: 'EUR',
-      customerId: 'c1',
-      terminalId: row.terminal ?? 't1',
-    };
-    yield {
-      kind: 'payment',
-      line: i + 2,
-      paymentId: payment.paymentId,
-      json: JSON.stringify(payment),
-      occurredAtMs,
-      fraud: row.fraud ?? false,
-    };
+    const payment = decoder.decode(
+      Buffer.from(
+        JSON.stringify({
+          paymentId: `p${i}`,
+          occurredAt: new Date(firstDay * dayMs + row.atMs).toISOString(),
+          amountMinor: row.amountMinor ?? 100,
+          currency: 'EUR',
+          customerId: 'c1',
+          terminalId: 't1',
+        }),
+      ),
+      Number.POSITIVE_INFINITY,
+    );
+    if (!(payment instanceof Payment)) throw new Error('the test made no payment');
+    yield { payments: [payment], frauds: Uint8Array.of(row.fraud === true ? 1 : 0) };
   }
 }
 
@@ -47,7 +48,7 @@ async function build(rows: readonly Row[], delayDays: number, from = firstDay) {
     ],
   });
   const facts = ['terminal.fraudRate.30d', 'customer.count.24h', 'amountMinor'];
-  const history = await buildHistory(items(rows), {
+  const history = await buildHistory(payments(rows), {
     memory: createVelocityMemory(program, {}),
     facts,
     layout: { numeric: [...program.names, 'amountMinor'], categorical: [], featureCount: 2 },
@@ -58,35 +59,35 @@ async function build(rows: readonly Row[], delayDays: number, from = firstDay) {
     onProgress: () => undefined,
   });
   if (history === undefined) throw new Error('stopped');
-  const rowsOf = Array.from({ length: history.days.length }, (_, row) => [
-    ...history.facts.subarray(row * 3, row * 3 + 3),
-  ]);
-  return { history, rows: rowsOf };
+  const column = (fact: number): number[] =>
+    Array.from({ length: history.rows }, (_, row) => history.facts.value(row, fact));
+  return { history, column };
 }
 
 test('a label counts from exactly its delay on: not a millisecond before', async () => {
-  const { rows } = await build(
+  const { column } = await build(
     [{ atMs: 0, fraud: true }, { atMs: 3 * dayMs - 1 }, { atMs: 3 * dayMs }, { atMs: 3 * dayMs + 1 }],
     3,
   );
-  expect(rows.map((row) => row[0])).toEqual([0, 0, 1 / 3, 1 / 4]);
+  expect(column(0)).toEqual([0, 0, 1 / 3, 1 / 4]);
 });
 
 test('each payment is counted once, itself included, one after another within a batch', async () => {
-  const { rows } = await build(
+  const { column } = await build(
     Array.from({ length: 300 }, (_, i) => ({ atMs: i * 1000, amountMinor: i })),
     7,
   );
-  expect(rows.map((row) => row[1])).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
-  expect(rows.map((row) => row[2])).toEqual(Array.from({ length: 300 }, (_, i) => i));
+  expect(column(1)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+  expect(column(2)).toEqual(Array.from({ length: 300 }, (_, i) => i));
 });
 
 test('earlier days feed the state without a row of their own; later days are not read', async () => {
-  const { history, rows } = await build(
+  const { history, column } = await build(
     [{ atMs: 0 }, { atMs: dayMs }, { atMs: dayMs + 1 }, { atMs: 25 * dayMs }],
     7,
     firstDay + 1,
   );
-  expect(history).toMatchObject({ paymentsFed: 3, refused: 0, days: [firstDay + 1, firstDay + 1] });
-  expect(rows.map((row) => row[1])).toEqual([1, 2]);
+  expect(history.paymentsFed).toBe(3);
+  expect([...history.days]).toEqual([firstDay + 1, firstDay + 1]);
+  expect(column(1)).toEqual([1, 2]);
 });

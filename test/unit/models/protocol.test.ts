@@ -1,14 +1,21 @@
 // Guarantee: the split is the handbook's: no label is used before it was known, and known compromised cards are not counted
 // as finds.
 import { expect, test } from 'vitest';
-import { type Split, splitRows } from '../../../src/models/training/protocol.ts';
+import {
+  learnFromDay,
+  type Split,
+  splitRows,
+  validationDaysOf,
+  validationRows,
+} from '../../../src/models/training/protocol.ts';
 
-const split: Split = { trainStartDay: 10, trainDays: 2, delayDays: 3, testDays: 2 };
+const split: Split = { trainStartDay: 10, trainDays: 2, historyDays: 0, delayDays: 3, testDays: 2 };
 
 /** Rows are [day, card, fraud]. */
 function select(rows: readonly (readonly [number, number, 0 | 1])[]) {
   const history = { days: rows.map((r) => r[0]), cards: rows.map((r) => r[1]), frauds: rows.map((r) => r[2]) };
-  return splitRows(history, split);
+  const { train, test: tested } = splitRows(history, split);
+  return { train: [...train], test: [...tested] };
 }
 
 test('train days, then the delay, then test days; ends exclusive', () => {
@@ -62,4 +69,49 @@ test('a fraud in the test days themselves leaves its later payments in', () => {
       [16, 1, 1],
     ]).test,
   ).toEqual([0, 1]);
+});
+
+test('more history adds older rows to learn from, and changes no test row', () => {
+  const history = {
+    days: Array.from({ length: 20 }, (_, day) => day),
+    cards: Array.from({ length: 20 }, (_, day) => day % 2),
+    frauds: Array.from({ length: 20 }, (_, day) => (day === 5 ? 1 : 0)),
+  };
+  const longer = { ...split, historyDays: 6 };
+  expect(learnFromDay(longer)).toBe(6);
+  expect([...splitRows(history, longer).train]).toEqual([6, 7, 8, 9, 10, 11]);
+  expect(splitRows(history, longer).test).toEqual(splitRows(history, split).test);
+  expect(splitRows(history, { ...split, historyDays: 1 })).toEqual(splitRows(history, split));
+});
+
+test('validation lies inside the training period, behind a delay where the period is long enough for one', () => {
+  const long: Split = { trainStartDay: 60, trainDays: 7, historyDays: 60, delayDays: 7, testDays: 7 };
+  expect(validationDaysOf(long)).toEqual({
+    trialFrom: 7,
+    trialDays: 46,
+    gapDays: 7,
+    validationFrom: 60,
+    validationDays: 7,
+  });
+  expect(validationDaysOf({ ...long, historyDays: 0 })).toEqual({
+    trialFrom: 60,
+    trialDays: 6,
+    gapDays: 0,
+    validationFrom: 66,
+    validationDays: 1,
+  });
+  const history = {
+    days: Array.from({ length: 90 }, (_, day) => day),
+    cards: Array(90).fill(0),
+    frauds: Array(90).fill(0),
+  };
+  const { trial, validation } = validationRows(history, long);
+  expect([trial[0], trial.at(-1), validation[0], validation.at(-1)]).toEqual([7, 52, 60, 66]);
+});
+
+test('the trials are judged as the test is: a card whose fraud was known by then is left out', () => {
+  const long: Split = { trainStartDay: 60, trainDays: 7, historyDays: 60, delayDays: 7, testDays: 7 };
+  const days = [50, 61, 61];
+  const { validation } = validationRows({ days, cards: [1, 1, 2], frauds: [1, 0, 0] }, long);
+  expect([...validation]).toEqual([2]);
 });

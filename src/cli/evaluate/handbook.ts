@@ -1,0 +1,142 @@
+/**
+ * The handbook's protocol: four weekly splits, 7 days to learn, 7 to wait for labels, 7 to be judged by; the first is its
+ * published split. For each, the recipe is trained on that split's own training period and scored once by the served kernel.
+ */
+import { failed } from '../../config/exit.ts';
+import { assemble } from '../../models/training/assemble.ts';
+import type { TrainingBackend } from '../../models/training/backend.ts';
+import { foldEnsemble } from '../../models/training/ensemble.ts';
+import { uncalibrated } from '../../models/training/platt.ts';
+import { fitMembers, type ProcedureProgress, type Settings } from '../../models/training/procedure.ts';
+import { learnFromDay, type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
+import { meanMeasures, medianMeasures, type SplitMeasures, splitMeasures } from '../../models/training/summary.ts';
+import { trainingTable } from '../../models/training/table.ts';
+import type { History } from '../history/history.ts';
+import type { PaymentSource } from '../history/payments.ts';
+import { checkJudgingRows, checkTrainRows, dayText, factRows, loadData } from '../train/data.ts';
+import { candidatesOf, type Recipe } from '../train/recipe.ts';
+import { scoredPayments, scoreRows } from '../train/score.ts';
+import { createTrainer, type TrainingPool } from '../train/trainer.ts';
+
+const dayMs = 86_400_000;
+const firstTrainDay = Date.UTC(2018, 6, 25) / dayMs;
+const week = 7;
+const foldCount = 4;
+
+export interface HandbookJob {
+  readonly source: PaymentSource;
+  readonly recipe: Recipe;
+  readonly features: unknown;
+  readonly historyDays: number;
+  /** Seeds 1 … seeds. */
+  readonly seeds: number;
+  readonly backend: TrainingBackend;
+  readonly signal: AbortSignal;
+  readonly onPayments: (paymentsFed: number) => void;
+  readonly onFold: (fold: number, seed: number, measures: SplitMeasures) => void;
+  readonly onEpoch: (progress: ProcedureProgress) => void;
+}
+
+export interface FoldResult extends SplitMeasures {
+  readonly trainStart: string;
+  readonly testStart: string;
+  readonly learnFrom: string;
+  readonly trainRows: number;
+  readonly testRows: number;
+  /** In the order of the seeds. */
+  readonly seeds: readonly SplitMeasures[];
+}
+
+export interface HandbookResult {
+  /** Of the published split: the first fold's. */
+  readonly published: SplitMeasures;
+  /** Each the median over the seeds. */
+  readonly folds: readonly FoldResult[];
+  readonly mean: SplitMeasures;
+}
+
+const splitsOf = (historyDays: number): Split[] =>
+  Array.from({ length: foldCount }, (_, fold) => ({
+    trainStartDay: firstTrainDay + fold * week,
+    trainDays: week,
+    historyDays,
+    delayDays: week,
+    testDays: week,
+  }));
+
+interface FoldTask {
+  readonly history: History;
+  readonly split: Split;
+  readonly settings: Settings;
+  readonly job: HandbookJob;
+  readonly trainer: TrainingPool;
+}
+
+async function oneSeed({ history, split, settings, job, trainer }: FoldTask, seed: number): Promise<SplitMeasures> {
+  const { recipe } = job;
+  const rows = splitRows(history, split);
+  const labels = Uint8Array.from(rows.train, (row) => history.frauds[row] ?? 0);
+  const table = trainingTable(recipe.inputs, factRows(history, rows.train), labels);
+  const task = { table, rows: Int32Array.from(rows.train, (_, place) => place), seed };
+  const fits = await fitMembers(task, settings, recipe.ensemble, settings.epochs, trainer, job.onEpoch);
+  const [first] = fits;
+  if (job.signal.aborted || first === undefined) throw failed('Stopped before the end: there is no result.');
+  const parameters = foldEnsemble(
+    fits.map((fitted) => fitted.parameters),
+    uncalibrated,
+  );
+  const artefact = await assemble(first.scale, parameters, { id: recipe.id, inputs: recipe.inputs });
+  const facts = recipe.inputs.map(({ fact }) => fact);
+  return splitMeasures(scoredPayments(history, rows.test, await scoreRows(artefact, facts, history, rows.test)));
+}
+
+async function foldResult(task: FoldTask, fold: number): Promise<FoldResult> {
+  const { history, split, job } = task;
+  const rows = splitRows(history, split);
+  const learnFrom = learnFromDay(split);
+  checkTrainRows(history, rows.train, learnFrom, split.trainStartDay + split.trainDays - learnFrom);
+  checkJudgingRows(history, rows.test, 'test', testStartDayOf(split), split.testDays);
+  const seeds: SplitMeasures[] = [];
+  for (let seed = 1; seed <= job.seeds; seed++) {
+    const measures = await oneSeed(task, seed);
+    job.onFold(fold, seed, measures);
+    seeds.push(measures);
+  }
+  return {
+    ...medianMeasures(seeds),
+    trainStart: dayText(split.trainStartDay),
+    testStart: dayText(testStartDayOf(split)),
+    learnFrom: dayText(learnFrom),
+    trainRows: rows.train.length,
+    testRows: rows.test.length,
+    seeds,
+  };
+}
+
+/** @throws CommandError where the file is not the handbook's, or the signal stopped it */
+export async function evaluateHandbook(job: HandbookJob): Promise<HandbookResult> {
+  const splits = splitsOf(job.historyDays);
+  const [first, last] = [splits[0] as Split, splits[foldCount - 1] as Split];
+  const data = await loadData({
+    source: job.source,
+    features: job.features,
+    facts: job.recipe.inputs.map(({ fact }) => fact),
+    firstDay: learnFromDay(first),
+    endDay: testStartDayOf(last) + last.testDays,
+    delayDays: week,
+    signal: job.signal,
+    onProgress: job.onPayments,
+  });
+  if (data === undefined) throw failed('Stopped before the end: there is no result.');
+  const settings = candidatesOf(job.recipe)[0] as Settings;
+  const trainer = createTrainer(job.backend, job.signal);
+  try {
+    const folds: FoldResult[] = [];
+    for (const [fold, split] of splits.entries())
+      folds.push(await foldResult({ history: data.history, split, settings, job, trainer }, fold + 1));
+    const [{ auc, ap, cp100 }] = folds as [FoldResult];
+    return { published: { auc, ap, cp100 }, folds, mean: meanMeasures(folds) };
+  } finally {
+    await trainer.close();
+  }
+}

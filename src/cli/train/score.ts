@@ -1,0 +1,47 @@
+/** A model's scores on rows of a history whose facts are the model's numeric inputs, through a frame and the bound model as live. */
+import { Frame, type FrameLayout, frameRowsMax } from '../../features/frame.ts';
+import { bindModel } from '../../models/bind.ts';
+import type { EvaluatedPayment } from '../../models/training/evaluation.ts';
+import type { ModelArtefact } from '../../models/types.ts';
+import type { History } from '../history/history.ts';
+import { segmentFacts } from './data.ts';
+
+/** @throws ModelError where the model does not bind to the facts */
+export async function scoreRows(
+  artefact: ModelArtefact,
+  facts: readonly string[],
+  history: History,
+  rows: Int32Array,
+): Promise<Float64Array> {
+  const layout: FrameLayout = { numeric: facts, categorical: [], featureCount: facts.length };
+  const model = await bindModel(artefact, layout);
+  const frame = new Frame(layout, frameRowsMax);
+  const scores = new Float64Array(rows.length);
+  for (let first = 0; first < rows.length; first += frameRowsMax) {
+    frame.rows = Math.min(frameRowsMax, rows.length - first);
+    frame.numbers.forEach((column, fact) => {
+      for (let row = 0; row < frame.rows; row++) column[row] = history.facts.value(rows[first + row] ?? 0, fact);
+    });
+    model.score(frame, scores.subarray(first, first + frame.rows));
+  }
+  return scores;
+}
+
+function groupsOf(history: History, row: number): string[] {
+  return segmentFacts.map((fact) => {
+    const column = history.categories.get(fact);
+    return `${fact}=${column?.values[(column.codes[row] ?? 0) - 1] ?? 'none'}`;
+  });
+}
+
+/** The rows with their scores, ready to be evaluated. */
+export const scoredPayments = (history: History, rows: Int32Array, scores: Float64Array): EvaluatedPayment[] =>
+  Array.from(rows, (row, at) => ({
+    score: scores[at] ?? Number.NaN,
+    fraud: history.frauds[row] === 1,
+    card: history.cards[row] ?? 0,
+    day: history.days[row] ?? 0,
+    amountMinor: history.amountsMinor[row] ?? 0,
+    occurredAtMs: history.occurredAtMs[row] ?? 0,
+    groups: groupsOf(history, row),
+  }));
