@@ -71,7 +71,8 @@ export const environmentSchema = Type.Object({
   ),
   HOLDFAST_SHARED_DATA: Type.Optional(
     Type.String({
-      description: 'Directory of the public data sets that tests and the benchmark offline-features read; nothing else does. Unset: ../shared/data.',
+      description:
+        'Directory of the public data sets that tests and the benchmark offline-features read; nothing else does. Unset: ../shared/data.',
       examples: ['../shared/data'],
     }),
   ),

@@ -2,7 +2,6 @@
 import { Type } from 'typebox';
 import { referenceSchema } from './monitoring/reference.ts';
 import { backgroundRowsMax, factMagnitudeMax, modelInputsMax, vocabularyMax } from './bounds.ts';
-import { referenceSchema } from './monitoring/reference.ts';
 
 export const numericInputSchema = Type.Object({
   fact: Type.String({ minLength: 1, description: 'A numeric fact of the release.' }),
