@@ -16,7 +16,7 @@ describe('the command line ends with the exit codes of the contract and says wha
     [['replay', 'x.csv', '--rate', 'fast'], {}, '--rate'],
     [['replay', '/nowhere/x.csv'], {}, '/nowhere/x.csv'],
     [['replay', 'x.csv', '--url', 'ftp://x'], {}, '--url'],
-    [['replay', 'x.csv', '--brokers', 'b:9092'], {}, '--brokers'],
+    [['replay', 'x.csv', '--brokers', 'nowhere'], {}, 'KAFKA_BROKERS'],
     [['replay', 'x.csv'], { HOLDFAST_PROT: '1' }, 'HOLDFAST_PROT'],
     [['doctor'], { HOLDFAST_PORT: 'http' }, 'HOLDFAST_PORT'],
     [['simulate', '--out', 'x.txt'], {}, 'x.txt'],
