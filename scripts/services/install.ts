@@ -29,7 +29,13 @@ export class ServiceUnavailable extends Error {
   override readonly name = 'ServiceUnavailable';
 }
 
-const packages = { java: 'default-jre-headless', mvn: 'maven', 'redis-server': 'redis-server' } as const;
+const packages = {
+  java: 'default-jre-headless',
+  mvn: 'maven',
+  'redis-server': 'redis-server',
+  'g++': 'g++',
+  pip3: 'python3-pip',
+} as const;
 type Program = keyof typeof packages;
 
 export function findProgram(name: string): string | undefined {
@@ -61,10 +67,7 @@ export async function install(services: readonly ServiceName[], say: (line: stri
   const programs: Program[] = [];
   if (wanted.includes('kafka')) programs.push('java', 'mvn');
   if (wanted.includes('redis')) programs.push('redis-server');
-  await installPackages(
-    programs.filter((program) => findProgram(program) === undefined),
-    say,
-  );
+  await installPrograms(programs, say);
   if (wanted.includes('kafka')) await installKafka(say);
   const still = services.map(missing).find((reason) => reason !== undefined);
   if (still !== undefined) throw new ServiceUnavailable(still);
@@ -76,7 +79,9 @@ function asRoot(): readonly string[] | undefined {
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : undefined;
 }
 
-async function installPackages(programs: readonly Program[], say: (line: string) => void): Promise<void> {
+/** Installs those of the programs that are missing, where that needs no question. @throws ServiceUnavailable */
+export async function installPrograms(wanted: readonly Program[], say: (line: string) => void): Promise<void> {
+  const programs = wanted.filter((program) => findProgram(program) === undefined);
   if (programs.length === 0) return;
   const names = programs.map((program) => packages[program]);
   const prefix = asRoot();

@@ -1,13 +1,18 @@
-/** Gets tfjs-node into a directory of its own: package by npm, C library out of PyPI's wheel, binding by node-gyp. */
+/**
+ * Gets tfjs-node into a directory of its own: the package by npm, the C library out of PyPI's wheel, the binding by the compiler. Not by node-gyp, which
+ * downloads Node's headers from where no registry is: of these the binding uses Node-API alone, and npm has it.
+ */
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { installPrograms, ServiceUnavailable } from '../services/install.ts';
 
 const run = promisify(execFile);
 const packageVersion = '4.22.0';
 /** The last release whose C interface the binding was written against and whose wheel has all of it. */
 const libraryVersion = '2.15.1';
+const headersVersion = '1.9.0';
 const napiVersion = 8;
 const npmMsMax = 300_000;
 const wheelMsMax = 300_000;
@@ -111,13 +116,22 @@ async function fetchLibrary(directory: string): Promise<void> {
   symlinkSync('libtensorflow_framework.so.2', join(deps, 'lib/libtensorflow_framework.so'));
 }
 
-/** npm's own node-gyp is on the path of its scripts, so the build is one. */
-const manifest = {
-  private: true,
-  scripts: {
-    build: `cd node_modules/@tensorflow/tfjs-node && node-gyp rebuild --module_name=tfjs_binding --module_path="$PWD/lib/napi-v${napiVersion}" --napi_version=${napiVersion} --napi_build_version=${napiVersion}`,
-  },
-};
+/** As the package's binding.gyp has it for Linux. */
+async function buildBinding(directory: string): Promise<void> {
+  const binding = bindingPath(directory);
+  mkdirSync(dirname(binding), { recursive: true });
+  const headers = join(directory, 'node_modules/node-api-headers/include');
+  const options = ['-std=c++17', '-O2', '-fPIC', '-shared', '-pthread', '-w', `-DNAPI_VERSION=${napiVersion}`];
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
+  const libraries = ['-Ldeps/lib', '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'];
+  await step(
+    'building the binding',
+    'g++',
+    [...options, '-I..', '-Ideps/include', `-I${headers}`, ...sources, ...libraries, '-o', binding],
+    packagePath(directory),
+    buildMsMax,
+  );
+}
 
 /** @throws TfjsNodeUnavailable */
 export async function installTfjsNode(say: (line: string) => void): Promise<void> {
@@ -128,19 +142,17 @@ export async function installTfjsNode(say: (line: string) => void): Promise<void
   mkdirSync(cacheDirectory, { recursive: true });
   const directory = mkdtempSync(join(cacheDirectory, 'tfjs-node-new-'));
   try {
-    writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest));
+    await installPrograms(['g++', 'pip3'], say).catch((error: unknown) => {
+      throw error instanceof ServiceUnavailable ? new TfjsNodeUnavailable(error.message) : error;
+    });
+    writeFileSync(join(directory, 'package.json'), '{ "private": true }');
     say(`fetching @tensorflow/tfjs-node ${packageVersion} and the C library ${libraryVersion} (230 MB)`);
-    const npm = ['install', '--ignore-scripts', '--no-audit', '--no-fund', `@tensorflow/tfjs-node@${packageVersion}`];
+    const packages = [`@tensorflow/tfjs-node@${packageVersion}`, `node-api-headers@${headersVersion}`];
+    const npm = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages];
     await step('npm install', 'npm', npm, directory, npmMsMax);
     await fetchLibrary(directory);
     say('building the binding');
-    await step(
-      'building the binding (a C++ compiler and make are needed)',
-      'npm',
-      ['run', 'build'],
-      directory,
-      buildMsMax,
-    );
+    await buildBinding(directory);
     // Headers are of no more use, and 10,000 files.
     rmSync(join(packagePath(directory), 'deps/include'), { recursive: true, force: true });
     if (!verified(directory))
