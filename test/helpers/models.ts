@@ -13,6 +13,12 @@ export function modelOf(bundle: ReleaseBundle): ModelArtefact {
   return bundle.model;
 }
 
+/** The model with a card that does not say what its inputs looked like in training. */
+export function withoutReference(model: ModelArtefact): ModelArtefact {
+  const { reference: _, ...card } = model.card;
+  return { ...model, card };
+}
+
 /** The model with its last bias raised: another version, whose every logit is `by` higher. */
 export function shifted(model: ModelArtefact, id: string, by: number): ModelArtefact {
   const bytes = weightBytes(model.weightData);
