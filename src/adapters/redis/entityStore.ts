@@ -93,10 +93,14 @@ export class EntityStore {
 
   /**
    * Appends the payments to their entities; with a target, writes the features of each entity kind it has.
-   * @returns the rows that were there in some entity
+   * @returns by row, the plans (by index) whose entity had the payment already
    */
-  async append(tenantId: string, payments: readonly Payment[], target: Target | undefined): Promise<readonly number[]> {
-    const known = new Set<number>();
+  async append(
+    tenantId: string,
+    payments: readonly Payment[],
+    target: Target | undefined,
+  ): Promise<ReadonlyMap<number, readonly number[]>> {
+    const known = new Map<number, number[]>();
     const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
     const seed = this.#nextSeed();
     const requests = calls.map((works) => {
@@ -113,7 +117,7 @@ export class EntityStore {
         this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target, known);
       },
     );
-    return [...known];
+    return known;
   }
 
   /**
@@ -222,7 +226,7 @@ export class EntityStore {
     request: Buffer,
     reply: unknown,
     target: Target | undefined,
-    known: Set<number>,
+    known: Map<number, number[]>,
   ): void {
     if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
     const view = new DataView(request.buffer, request.byteOffset, request.length);
@@ -231,7 +235,8 @@ export class EntityStore {
       const answer: unknown = reply[i];
       if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
       this.#apply(work, answer, view, wanted ? target.out : undefined);
-      for (let k = 0; k < work.rows.length; k++) if (answer[1 + k] !== isNew) known.add(work.rows[k] as number);
+      for (let k = 0; k < work.rows.length; k++)
+        if (answer[1 + k] !== isNew) addTo(known, work.rows[k] as number, work.planIndex);
     });
   }
 
@@ -334,6 +339,12 @@ export class EntityStore {
     if (epoch === this.#epoch && this.copies.get(key) === undefined) this.copies.keep(key, renewed);
     return true;
   }
+}
+
+function addTo(lists: Map<number, number[]>, key: number, value: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 /** Waits for all, also when one fails: what is still on its way must not outlive the call unseen. */

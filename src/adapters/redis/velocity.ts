@@ -46,8 +46,8 @@ export interface RedisVelocityState {
   readonly copiesBytes: number;
 }
 
-/** Payments of a call that waits to be sent, and those of them that were taken out again meanwhile. */
-interface Unsent {
+/** Payments of a call that is not answered yet, and those of them that were taken out again meanwhile. */
+interface Unanswered {
   readonly payments: readonly Payment[];
   readonly takenOut: Payment[];
 }
@@ -60,7 +60,9 @@ export class RedisVelocityStore implements VelocityStore {
   readonly #stopListening: () => void;
   readonly #isDecided: (tenantId: string, payment: Payment) => Promise<boolean>;
   readonly #retracting = new Set<Promise<void>>();
-  readonly #unsent = new Set<Unsent>();
+  readonly #unanswered = new Set<Unanswered>();
+  /** Plans whose entities had a payment before it was appended here: what others put in is not for this process to take out. */
+  readonly #ofOthers = new WeakMap<Payment, readonly number[]>();
   #away = false;
   #closed = false;
   #lastError: string | undefined;
@@ -104,18 +106,20 @@ export class RedisVelocityStore implements VelocityStore {
     _batch: number,
     wanted: () => boolean = () => true,
   ): Promise<readonly number[]> {
-    const unsent: Unsent = { payments, takenOut: [] };
-    this.#unsent.add(unsent);
+    const call: Unanswered = { payments, takenOut: [] };
+    this.#unanswered.add(call);
     try {
-      await this.#caughtUp().finally(() => this.#unsent.delete(unsent));
+      await this.#caughtUp();
       const known = await this.#entities.append(tenantId, payments, { out, wanted });
       if (wanted()) this.#writeRest(payments, out);
-      return known;
+      for (const [row, plans] of known) this.#ofOthers.set(payments[row] as Payment, plans);
+      return [...known.keys()];
     } catch (error) {
       this.missed(tenantId, payments);
       throw this.#failed(error);
     } finally {
-      for (const payment of unsent.takenOut) this.retract(tenantId, payment);
+      this.#unanswered.delete(call);
+      for (const payment of call.takenOut) this.retract(tenantId, payment);
     }
   }
 
@@ -125,10 +129,10 @@ export class RedisVelocityStore implements VelocityStore {
   }
 
   retract(tenantId: string, payment: Payment): void {
-    // It must not be taken out before it is in.
-    const unsent = [...this.#unsent].find(({ payments }) => payments.includes(payment));
-    if (unsent !== undefined) {
-      unsent.takenOut.push(payment);
+    // It must not be taken out before it is in, and before it is known who put it in.
+    const call = [...this.#unanswered].find(({ payments }) => payments.includes(payment));
+    if (call !== undefined) {
+      call.takenOut.push(payment);
       return;
     }
     const unsure = this.#backlog.has(tenantId, payment);
@@ -223,8 +227,9 @@ export class RedisVelocityStore implements VelocityStore {
    * out, and put in again then; who decides later than that has to see to it itself (`appendAndRead` tells which).
    */
   async #takeOut(tenantId: string, payment: Payment, recordsOnly: boolean): Promise<void> {
-    const everywhere = (): boolean => true;
-    await this.#entities.change(tenantId, payment, everywhere, (writer, facts) => writer.retract(facts, recordsOnly));
+    const others = this.#ofOthers.get(payment) ?? [];
+    const isOwn = ({ index }: EntityPlan): boolean => !others.includes(index);
+    await this.#entities.change(tenantId, payment, isOwn, (writer, facts) => writer.retract(facts, recordsOnly));
     if (await this.#isDecided(tenantId, payment)) await this.#entities.append(tenantId, [payment], undefined);
   }
 
