@@ -101,7 +101,8 @@ class Pair {
   readonly #program: FeatureProgram;
   readonly #memory: ReturnType<typeof createVelocityMemory>;
   readonly #shared: Shared;
-  readonly #known: Payment[] = [];
+  /** Payments put in and not taken out, and the process that put them in. */
+  readonly #known: { readonly payment: Payment; readonly process: 0 | 1 }[] = [];
   #newestMs = startMs;
   #made = 0;
 
@@ -114,22 +115,27 @@ class Pair {
   async take(step: Step): Promise<void> {
     const store = this.#shared.stores[step.process];
     if (step.kind === 'pay') {
-      await this.#append(
-        store,
-        step.paid.map((each) => this.#payment(each)),
-      );
+      const payments = step.paid.map((each) => this.#payment(each));
+      this.#known.push(...payments.map((payment) => ({ payment, process: step.process })));
+      await this.#append(store, payments);
       return;
     }
     // What was folded cannot be told from news: the stores may then say it differently, each within its bound.
     const recent = this.#known.slice(-5);
-    const payment = recent[step.pick % Math.max(1, recent.length)];
-    if (payment === undefined || payment.occurredAtMs < this.#newestMs - hourMs) return;
-    if (step.kind === 'again') await this.#append(store, [payment]);
-    else if (step.kind === 'retract') {
-      this.#memory.retract('default', payment);
-      store.retract('default', payment);
+    const known = recent[step.pick % Math.max(1, recent.length)];
+    if (known === undefined || known.payment.occurredAtMs < this.#newestMs - hourMs) return;
+    const { payment } = known;
+    if (step.kind === 'again') {
+      // Delivered again, to the same process or the other: it found the payment counted, so it takes nothing out.
+      const again = Object.assign(new Payment(), payment);
+      await this.#append(store, [again]);
+      store.retract('default', again);
       await this.#shared.settle();
-      this.#known.splice(this.#known.indexOf(payment), 1);
+    } else if (step.kind === 'retract') {
+      this.#memory.retract('default', payment);
+      this.#shared.stores[known.process].retract('default', payment);
+      await this.#shared.settle();
+      this.#known.splice(this.#known.indexOf(known), 1);
     } else {
       this.#memory.markLabel('default', { payment, fraud: step.kind === 'fraud' }, 1);
       await store.markLabel('default', payment, step.kind === 'fraud', 1);
@@ -144,7 +150,6 @@ class Pair {
       { currency: 'EUR', paymentId: `P${this.#made++}`, occurredAtMs },
       fields,
     );
-    this.#known.push(payment);
     return payment;
   }
 
