@@ -1,10 +1,11 @@
 import { beforeAll, describe } from 'vitest';
-import { makeKafkaLog } from '../helpers/kafkaLog.ts';
+import { makeKafkaLog, platformatic } from '../helpers/kafkaLog.ts';
 import { requires } from '../helpers/requirements.ts';
 import { sharedKafka } from '../helpers/services/shared.ts';
 import { eventLogConformance } from './eventLog.ts';
 
-describe.skipIf(!requires('kafka').met)('Kafka by kafkajs', () => {
+describe.skipIf(!requires('kafka').met)('Kafka', () => {
   beforeAll(sharedKafka, 120_000);
-  eventLogConformance('kafka', () => makeKafkaLog());
+  eventLogConformance('kafkajs', () => makeKafkaLog());
+  eventLogConformance('@platformatic/kafka', () => makeKafkaLog({ makeClient: platformatic }));
 });

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createClient } from '../../../src/adapters/kafka/client.ts';
 import { ClusterQuestions } from '../../../src/adapters/kafka/clusterQuestions.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
-import type { KafkaLogOptions } from '../../../src/adapters/kafka/eventLog.ts';
+import type { KafkaLogOptions } from '../../../src/adapters/kafka/options.ts';
+import { KafkajsMember } from '../../../src/adapters/kafka/kafkajsMember.ts';
 import { KafkaSubscription } from '../../../src/adapters/kafka/subscription.ts';
 import { SubscriptionDead } from '../../../src/pipeline/logErrors.ts';
 import type { Message, Subscription } from '../../../src/pipeline/ports.ts';
@@ -205,11 +206,18 @@ describe.skipIf(!requires('kafka').met)(
       const real = createClient({ brokers: [server.brokers] }, () => {});
       const topicName = prefix + topic;
       const subscription: Subscription & { start(): Promise<void> } = new KafkaSubscription({
-        client: Object.assign(Object.create(real) as Kafka, {
-          consumer: (...args: Parameters<Kafka['consumer']>) => (consumer = real.consumer(...args)),
-        }),
+        member: (events) =>
+          new KafkajsMember(
+            () =>
+              Object.assign(Object.create(real) as Kafka, {
+                consumer: (...args: Parameters<Kafka['consumer']>) => (consumer = real.consumer(...args)),
+              }),
+            topicName,
+            topicName,
+            events,
+            () => {},
+          ),
         group: 'g',
-        groupName: topicName,
         topic,
         topicName,
         lag: () => Promise.resolve(new Map<number, number>()),
