@@ -2,12 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { KafkaLogOptions } from '../../src/adapters/kafka/options.ts';
 import { KafkaEventLog } from '../../src/adapters/kafka/eventLog.ts';
-import type { MakeKafkaClient } from '../../src/adapters/kafka/clientPort.ts';
-import { PlatformaticClient } from '../../src/adapters/platformatic/client.ts';
 import type { LogUnderTest } from '../conformance/eventLog.ts';
 import { sharedKafka } from './services/shared.ts';
 
-export const platformatic: MakeKafkaClient = (connection, onLog) => new PlatformaticClient(connection, onLog);
+export const kafkaClients = ['kafkajs', 'platformatic'] as const;
 
 export interface KafkaUnderTest extends LogUnderTest {
   readonly log: KafkaEventLog;

@@ -1,7 +1,6 @@
 /** What the event log needs of a Kafka client. Two implement it: kafkajs and @platformatic/kafka. */
 import type { Message } from '../../pipeline/ports.ts';
 import type { TopicMessages } from './batcher.ts';
-import type { ClientLog, KafkaConnection } from './options.ts';
 
 export type Offsets = readonly (readonly [partition: number, nextOffset: number])[];
 
@@ -65,5 +64,3 @@ export interface MemberEvents {
   /** It will never deliver again. */
   dead(reason: string): void;
 }
-
-export type MakeKafkaClient = (connection: KafkaConnection, onLog: ClientLog) => KafkaClient;

@@ -6,7 +6,7 @@ import type { OutMessage, TopicMessages } from './batcher.ts';
 import { SendBatcher } from './batcher.ts';
 import { kafkaBounds } from './bounds.ts';
 import type { KafkaClient } from './clientPort.ts';
-import { KafkajsClient } from './kafkajsClient.ts';
+import { openClient } from './clients.ts';
 import type { KafkaLogOptions } from './options.ts';
 import { unavailable } from './options.ts';
 import { KafkaSubscription } from './subscription.ts';
@@ -21,15 +21,13 @@ const readMessagesMax = 1000;
 
 export class KafkaEventLog implements EventLog {
   readonly #options: KafkaLogOptions;
-  readonly #client: KafkaClient;
+  #client: Promise<KafkaClient> | undefined;
   readonly #batcher: SendBatcher;
   readonly #subscriptions = new Set<KafkaSubscription>();
   #prepared: Promise<void> | undefined;
 
   constructor(options: KafkaLogOptions) {
     this.#options = options;
-    const { connection, makeClient, onLog = () => {} } = options;
-    this.#client = makeClient?.(connection, onLog) ?? new KafkajsClient(connection, onLog);
     const { sendBytesMax, sendMessagesMax, messageBytesMax, queueBytesMax, appendMsMax } = kafkaBounds;
     const send = (batch: readonly TopicMessages[]): Promise<void> => this.#send(batch);
     this.#batcher = new SendBatcher({
@@ -53,11 +51,12 @@ export class KafkaEventLog implements EventLog {
 
   async subscribe(group: string, topic: Topic): Promise<KafkaSubscription> {
     await this.#prepare();
+    const client = await this.#open();
     const topicName = this.#nameOf(topic);
     const groupName = this.#nameOf(group);
     const { onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
     const subscription = new KafkaSubscription({
-      member: (events) => this.#client.member(groupName, topicName, events),
+      member: (events) => client.member(groupName, topicName, events),
       group,
       topic,
       topicName,
@@ -89,20 +88,20 @@ export class KafkaEventLog implements EventLog {
       this.#subscriptions.delete(subscription);
       await subscription.close();
       // A group without members and positions vanishes by itself, only later.
-      await this.#client.deleteGroup(this.#nameOf(group));
+      await (await this.#open()).deleteGroup(this.#nameOf(group));
     }
   }
 
   /** Resolves when the cluster answers and the topics are there. @throws LogUnavailable */
   async ping(): Promise<void> {
     await this.#prepare();
-    await this.#client.ping();
+    await (await this.#open()).ping();
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#batcher.close();
-    await this.#client.close();
+    await (await this.#client)?.close();
   }
 
   #nameOf(name: string): string {
@@ -112,7 +111,7 @@ export class KafkaEventLog implements EventLog {
   async #send(batch: readonly TopicMessages[]): Promise<void> {
     try {
       await this.#prepare();
-      await this.#client.send(batch);
+      await (await this.#open()).send(batch);
     } catch (error) {
       throw unavailable('messages are not known to be durable', error);
     }
@@ -125,24 +124,36 @@ export class KafkaEventLog implements EventLog {
     const named = Object.entries({ ...partitionsDefault, ...createTopics }).map(
       ([topic, partitions]) => [this.#nameOf(topic), partitions] as const,
     );
-    return (this.#prepared ??= this.#client.createTopics(new Map(named)).catch((error: unknown) => {
+    return (this.#prepared ??= this.#createTopics(new Map(named)));
+  }
+
+  async #createTopics(partitions: ReadonlyMap<string, number>): Promise<void> {
+    try {
+      await (await this.#open()).createTopics(partitions);
+    } catch (error) {
       this.#prepared = undefined;
       throw unavailable('the topics cannot be prepared', error);
-    }));
+    }
+  }
+
+  #open(): Promise<KafkaClient> {
+    const { client = 'kafkajs', connection, onLog = () => {} } = this.#options;
+    return (this.#client ??= openClient(client, connection, onLog));
   }
 
   /** The offset after the newest message of each partition that has one. */
   async #ends(topic: Topic): Promise<Map<number, number>> {
     await this.#prepare();
-    const ends = await this.#client.ends(this.#nameOf(topic));
+    const ends = await (await this.#open()).ends(this.#nameOf(topic));
     const held = [...ends].filter(([, { low, high }]) => high > low);
     return new Map(held.map(([partition, { high }]) => [partition, high]));
   }
 
   /** By partition, messages after the group's positions. */
   async #lagOf(groupName: string, topicName: string): Promise<ReadonlyMap<number, number>> {
-    const ends = await this.#client.ends(topicName);
-    const positions = await this.#client.positions(groupName, topicName);
+    const client = await this.#open();
+    const ends = await client.ends(topicName);
+    const positions = await client.positions(groupName, topicName);
     return new Map(
       [...ends].map(([partition, { low, high }]) => [
         partition,

@@ -1,7 +1,7 @@
 /** What an event log over Kafka is told, whichever client it speaks through. */
 import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import type { Topic } from '../../pipeline/ports.ts';
-import type { MakeKafkaClient } from './clientPort.ts';
+import type { KafkaClientName } from './clients.ts';
 
 export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
 interface Login<M> {
@@ -28,7 +28,7 @@ export type ClientLog = (
 export interface KafkaLogOptions {
   readonly connection: KafkaConnection;
   /** Unset: kafkajs. */
-  readonly makeClient?: MakeKafkaClient;
+  readonly client?: KafkaClientName;
   /** Before the names of topics and groups: several installations on one cluster. */
   readonly prefix?: string;
   /** Partitions of topics that are made because they are not there; false makes none. */

@@ -6,8 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createClient } from '../../../src/adapters/kafka/client.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import type { KafkaLogOptions } from '../../../src/adapters/kafka/options.ts';
-import type { MakeKafkaClient } from '../../../src/adapters/kafka/clientPort.ts';
-import { KafkajsClient } from '../../../src/adapters/kafka/kafkajsClient.ts';
+import { openClient } from '../../../src/adapters/kafka/clients.ts';
 import { KafkajsMember } from '../../../src/adapters/kafka/kafkajsMember.ts';
 import { KafkaSubscription } from '../../../src/adapters/kafka/subscription.ts';
 import { SubscriptionDead } from '../../../src/pipeline/logErrors.ts';
@@ -18,7 +17,7 @@ import type { KafkaServer } from '../../../scripts/services/kafka.ts';
 import { startKafka } from '../../../scripts/services/kafka.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
 import type { Fate } from '../../helpers/kafkaProxy.ts';
-import { platformatic } from '../../helpers/kafkaLog.ts';
+import { kafkaClients } from '../../helpers/kafkaLog.ts';
 import { apiKeys, KafkaProxy } from '../../helpers/kafkaProxy.ts';
 import { pollCount, readAll } from '../../helpers/messages.ts';
 import { requires } from '../../helpers/requirements.ts';
@@ -27,15 +26,10 @@ const topic = topics.payments;
 const pollMs = 500;
 const seed = testSeed();
 
-const clients: readonly (readonly [name: string, makeClient: MakeKafkaClient])[] = [
-  ['kafkajs', (connection, onLog) => new KafkajsClient(connection, onLog)],
-  ['@platformatic/kafka', platformatic],
-];
-
-describe.skipIf(!requires('kafka').met).each(clients)(
+describe.skipIf(!requires('kafka').met).each(kafkaClients)(
   '%s and a real broker behind a proxy that fails',
   { timeout: 90_000 },
-  (name, makeClient) => {
+  (client) => {
     const proxy = new KafkaProxy();
     let proxied: string;
     let server: KafkaServer;
@@ -57,7 +51,7 @@ describe.skipIf(!requires('kafka').met).each(clients)(
     });
 
     function openLog(brokers: string, options: Partial<KafkaLogOptions> = {}): KafkaEventLog {
-      const log = new KafkaEventLog({ makeClient, prefix: `${randomUUID()}.`, ...options, connection: { brokers: [brokers] } });
+      const log = new KafkaEventLog({ client, prefix: `${randomUUID()}.`, ...options, connection: { brokers: [brokers] } });
       open.push(log);
       return log;
     }
@@ -206,7 +200,7 @@ describe.skipIf(!requires('kafka').met).each(clients)(
       expect(await after.lag()).toBe(0);
     });
 
-    test.skipIf(name !== 'kafkajs')('a consumer that stops without a word is noticed', async () => {
+    test.skipIf(client !== 'kafkajs')('a consumer that stops without a word is noticed', async () => {
       const prefix = `${randomUUID()}.`;
       await openLog(server.brokers, { prefix }).ping();
       let consumer: Consumer | undefined;
@@ -265,13 +259,13 @@ describe.skipIf(!requires('kafka').met).each(clients)(
       const before = sockets();
       const topicName = `${randomUUID()}.${topic}`;
       for (let turns = 0; turns < 60; turns++) {
-        const client = makeClient({ brokers: [server.brokers] }, () => {});
-        await client.createTopics(new Map([[topicName, 1]]));
-        const asked = Promise.allSettled([client.ends(topicName), client.positions('g', topicName)]);
+        const opened = await openClient(client, { brokers: [server.brokers] }, () => {});
+        await opened.createTopics(new Map([[topicName, 1]]));
+        const asked = Promise.allSettled([opened.ends(topicName), opened.positions('g', topicName)]);
         for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-        await client.close();
+        await opened.close();
         await asked;
-        await expect(client.ping()).rejects.toThrow('the log is closed');
+        await expect(opened.ping()).rejects.toThrow('the log is closed');
       }
       await expect.poll(sockets).toBe(before);
     });

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { MakeKafkaClient } from '../../../src/adapters/kafka/clientPort.ts';
 import { createVelocityMemory } from '../../../src/adapters/memory/velocity.ts';
 import { decodeRecord } from '../../../src/pipeline/codec.ts';
 import { systemClock } from '../../../src/pipeline/clock.ts';
@@ -19,7 +18,7 @@ import { testSeed } from '../../helpers/crashPayments.ts';
 import type { EmbeddedUnderTest } from '../../helpers/embedded.ts';
 import { makeEmbedded } from '../../helpers/embedded.ts';
 import type { KafkaUnderTest } from '../../helpers/kafkaLog.ts';
-import { makeKafkaLog, platformatic } from '../../helpers/kafkaLog.ts';
+import { kafkaClients, makeKafkaLog } from '../../helpers/kafkaLog.ts';
 import { readAll } from '../../helpers/messages.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { sharedKafka } from '../../helpers/services/shared.ts';
@@ -30,19 +29,14 @@ const payments = 6000;
 const appendMessages = 100;
 const changes = 10;
 
-const clients: readonly (readonly [name: string, options: { readonly makeClient?: MakeKafkaClient }])[] = [
-  ['kafkajs', {}],
-  ['@platformatic/kafka', { makeClient: platformatic }],
-];
-
-describe.skipIf(!requires('kafka').met).each(clients)('payments from Kafka by %s', { timeout: 120_000 }, (_, options) => {
+describe.skipIf(!requires('kafka').met).each(kafkaClients)('payments from Kafka by %s', { timeout: 120_000 }, (client) => {
   let release: CompiledRelease;
   let embedded: EmbeddedUnderTest;
   let kafka: KafkaUnderTest;
   beforeAll(async () => {
     await sharedKafka();
     release = await compileRelease(await readReleaseDirectory(resolve(import.meta.dirname, '../../../config/default')));
-    [embedded, kafka] = await Promise.all([makeEmbedded(), makeKafkaLog(options)]);
+    [embedded, kafka] = await Promise.all([makeEmbedded(), makeKafkaLog({ client })]);
   }, 120_000);
   afterAll(() => Promise.all([embedded.dispose(), kafka.dispose()]));
 
