@@ -1,7 +1,7 @@
 /**
  * `kafka-clients`: the clients that speak to Kafka side by side, each in its turn in one run: a copy from topic to topic through the
- * event log, of payments and of messages as large as decisions, and the role `stream` with each. BENCH_PAYMENTS and BENCH_ROUNDS make
- * it smaller.
+ * event log, of payments and of messages as large as decisions, and the role `stream` with each. BENCH_PAYMENTS, BENCH_ROUNDS
+ * and BENCH_WORKS (names separated by commas) make it smaller.
  */
 import { resolve } from 'node:path';
 import type { KafkaClientName } from '../src/adapters/kafka/clients.ts';
@@ -15,8 +15,9 @@ import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 const clients = ['kafkajs', 'platformatic'] as const;
 /** About what a decision with its features takes on its topic. */
 const decisionBytes = 2_500;
-const works = ['copy-payments', 'copy-decisions', 'stream'] as const;
-type Work = (typeof works)[number];
+const allWorks = ['copy-payments', 'copy-decisions', 'stream'] as const;
+type Work = (typeof allWorks)[number];
+const works: readonly Work[] = allWorks.filter((work) => process.env['BENCH_WORKS']?.split(',').includes(work) ?? true);
 type Round = ReadonlyMap<string, ProgramRun>;
 
 function runCopy(bench: Bench, client: KafkaClientName, valueBytes: number): Promise<ProgramRun> {

@@ -15,7 +15,10 @@ export const kafkaSchema = {
   ),
   KAFKA_CLIENT: Type.Union(
     clients.map((client) => Type.Literal(client)),
-    { default: 'kafkajs', description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).` },
+    {
+      default: 'kafkajs',
+      description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
+    },
   ),
   KAFKA_SSL: Type.Union([Type.Literal('true'), Type.Literal('false')], {
     default: 'false',

@@ -73,7 +73,13 @@ export class KafkajsClient implements KafkaClient {
   }
 
   member(groupName: string, topicName: string, events: MemberEvents): GroupMember {
-    return new KafkajsMember((onLog) => createClient(this.#connection, onLog), groupName, topicName, events, this.#onLog);
+    return new KafkajsMember(
+      (onLog) => createClient(this.#connection, onLog),
+      groupName,
+      topicName,
+      events,
+      this.#onLog,
+    );
   }
 
   async close(): Promise<void> {

@@ -70,9 +70,7 @@ export class KafkajsMember implements GroupMember {
   }
 
   seek(partition: number, offset: number): boolean {
-    return this.#steer(() =>
-      this.#consumer.seek({ topic: this.#topicName, partition, offset: String(offset) }),
-    );
+    return this.#steer(() => this.#consumer.seek({ topic: this.#topicName, partition, offset: String(offset) }));
   }
 
   /** kafkajs resolves a commit silently when it is not running: only its event tells that it was made. */

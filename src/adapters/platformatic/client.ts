@@ -16,7 +16,7 @@ const positive = 0x7fffffff;
 export class PlatformaticClient implements KafkaClient {
   readonly #connection: KafkaConnection;
   readonly #onLog: ClientLog;
-  readonly #producer: Producer<Buffer, Buffer, Buffer, Buffer>;
+  readonly #producer: Producer;
   readonly #admin: Admin;
   readonly #asking = new Set<Promise<unknown>>();
   #closed = false;

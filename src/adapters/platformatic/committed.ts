@@ -26,7 +26,10 @@ export interface Committed {
 }
 
 /** @param from offsets before it are left out: an answer begins with the batch that the asked-for offset is in */
-export function committedMessages({ partitionIndex, records, abortedTransactions }: FetchedPartition, from: number): Committed {
+export function committedMessages(
+  { partitionIndex, records, abortedTransactions }: FetchedPartition,
+  from: number,
+): Committed {
   const aborted = [...(abortedTransactions ?? [])].sort((a, b) => Number(a.firstOffset - b.firstOffset));
   const producers = new Set<bigint>();
   const messages: Message[] = [];

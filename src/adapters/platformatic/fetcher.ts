@@ -2,13 +2,14 @@
  * Fetches for one member by the client's `fetch`, one request a broker at a time. Each partition has a position of its own: where
  * it was moved while a fetch was on its way, that part of the answer is left out, so nothing is read twice or passed over.
  */
-import type { Consumer } from '@platformatic/kafka';
-import { ConnectionPool, FetchIsolationLevels, ListOffsetTimestamps } from '@platformatic/kafka';
+import type { ConnectionPool, Consumer } from '@platformatic/kafka';
+import { FetchIsolationLevels } from '@platformatic/kafka';
 import { kafkaBounds } from '../kafka/bounds.ts';
 import type { MemberEvents } from '../kafka/clientPort.ts';
 import type { ClientLog } from '../kafka/options.ts';
 import type { FetchedPartition, FetchResponse } from './committed.ts';
 import { committedMessages } from './committed.ts';
+import { oldestOf, positionsOf } from './positions.ts';
 import { pauseMs, reasonOf } from './settings.ts';
 
 const offsetOutOfRange = 1;
@@ -164,7 +165,9 @@ export class Fetcher {
       return;
     }
     this.#take(response, from);
-    const failed = response.responses.flatMap(({ partitions }) => partitions).filter(({ errorCode }) => errorCode !== 0);
+    const failed = response.responses
+      .flatMap(({ partitions }) => partitions)
+      .filter(({ errorCode }) => errorCode !== 0);
     const gone = failed.filter(({ errorCode }) => errorCode === offsetOutOfRange).map((of) => of.partitionIndex);
     if (gone.length < failed.length || failed.length === 0) this.#failed(error);
     try {
@@ -175,7 +178,7 @@ export class Fetcher {
   }
 
   async #startAtOldest(partitions: readonly number[], from: ReadonlyMap<number, number>): Promise<void> {
-    const oldest = await this.#oldest();
+    const oldest = await oldestOf(this.#reader, this.#topicName);
     for (const partition of partitions) {
       const place = this.#places.get(partition);
       const offset = oldest[partition];
@@ -204,22 +207,11 @@ export class Fetcher {
 
   async #findPositions(partitions: readonly number[]): Promise<void> {
     const wanted = partitions.map((partition) => [partition, this.#places.get(partition)] as const);
-    const committed = (
-      await this.#reader.listCommittedOffsets({ topics: [{ topic: this.#topicName, partitions: [...partitions] }] })
-    ).get(this.#topicName);
-    const isKnown = (partition: number): boolean => (committed?.[partition] ?? -1n) >= 0n;
-    const oldest = partitions.every(isKnown) ? [] : await this.#oldest();
+    const found = await positionsOf(this.#reader, this.#topicName, partitions);
     for (const [partition, place] of wanted) {
-      const offset = isKnown(partition) ? committed?.[partition] : oldest[partition];
       // It may have been taken away, or given a position, meanwhile.
-      if (place !== undefined && place.next === undefined && offset !== undefined) place.next = Number(offset);
+      if (place !== undefined) place.next ??= found.get(partition);
     }
-  }
-
-  async #oldest(): Promise<readonly bigint[]> {
-    const topics = [this.#topicName];
-    const listed = await this.#reader.listOffsets({ topics, timestamp: ListOffsetTimestamps.EARLIEST });
-    return listed.get(this.#topicName) ?? [];
   }
 
   #failed(error: unknown): void {
@@ -229,9 +221,12 @@ export class Fetcher {
     if (this.#failures > 0) {
       this.#onLog('warn', 'Fetching failed', { topic: this.#topicName, error: reasonOf(error) });
     }
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      this.pump();
-    }, pauseMs(this.#failures++));
+    this.#pause = setTimeout(
+      () => {
+        this.#pause = undefined;
+        this.pump();
+      },
+      pauseMs(this.#failures++),
+    );
   }
 }

@@ -29,13 +29,7 @@ export class PlatformaticMember implements GroupMember {
   #rejoin: NodeJS.Timeout | undefined;
   #left = false;
 
-  constructor(
-    connection: KafkaConnection,
-    groupId: string,
-    topicName: string,
-    events: MemberEvents,
-    onLog: ClientLog,
-  ) {
+  constructor(connection: KafkaConnection, groupId: string, topicName: string, events: MemberEvents, onLog: ClientLog) {
     this.#topicName = topicName;
     this.#events = events;
     this.#onLog = onLog;
@@ -163,7 +157,7 @@ export class PlatformaticMember implements GroupMember {
   /** What could not be closed properly. */
   #cut(): void {
     for (const pool of [this.#group.connections, this.#reader.connections, this.#pool]) {
-      for (const [, connection] of pool) connection.socket?.destroy();
+      for (const [, connection] of pool) connection.socket.destroy();
     }
   }
 }
