@@ -4,12 +4,11 @@ import type { TopicMessages } from '../kafka/batcher.ts';
 import { kafkaBounds } from '../kafka/bounds.ts';
 import type { Ends, GroupMember, KafkaClient, MemberEvents } from '../kafka/clientPort.ts';
 import type { ClientLog, KafkaConnection } from '../kafka/options.ts';
-import { unavailable } from '../kafka/options.ts';
 import { murmur2 } from '../kafka/partitioner.ts';
 import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import { PlatformaticMember } from './member.ts';
 import { repeated } from './retry.ts';
-import { clientOptions } from './settings.ts';
+import { clientOptions, isRefusedLogin, reasonOf } from './settings.ts';
 
 const positive = 0x7fffffff;
 
@@ -47,6 +46,8 @@ export class PlatformaticClient implements KafkaClient {
         this.#producer.clearMetadata();
         throw error;
       }
+    }).catch((error: unknown) => {
+      throw new LogUnavailable(`messages are not known to be durable: ${reasonOf(error)}`, { cause: error });
     });
   }
 
@@ -114,13 +115,13 @@ export class PlatformaticClient implements KafkaClient {
     if (this.#closed) throw new LogUnavailable('the log is closed');
     const asking = repeated(
       () => question(this.#admin),
-      () => !this.#closed,
+      (error) => !this.#closed && !isRefusedLogin(error),
     );
     this.#asking.add(asking);
     try {
       return await asking;
     } catch (error) {
-      throw unavailable('Kafka does not answer', error);
+      throw new LogUnavailable(`Kafka does not answer: ${reasonOf(error)}`, { cause: error });
     } finally {
       this.#asking.delete(asking);
     }

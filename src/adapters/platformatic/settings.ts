@@ -1,10 +1,14 @@
 /** How Holdfast uses @platformatic/kafka: its own bounds, and its errors told apart. */
+import { isIP } from 'node:net';
 import type { BaseOptions } from '@platformatic/kafka';
 import { findErrorBy } from '@platformatic/kafka';
 import { kafkaBounds } from '../kafka/bounds.ts';
 import type { KafkaConnection } from '../kafka/options.ts';
 
 const mechanisms = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
+
+/** Server Name Indication is for names; the client asks for it for all brokers or for none. */
+const isNamed = (broker: string): boolean => isIP(broker.slice(0, broker.lastIndexOf(':'))) === 0;
 
 /**
  * Options without retries. The client repeats with what it knew before: a send after a change of leaders goes as a whole to the
@@ -19,7 +23,9 @@ export function clientOptions({ brokers, tls, sasl }: KafkaConnection, requestMs
     timeout: kafkaBounds.requestMsMax,
     retries: 0,
     autocreateTopics: false,
-    ...(tls === undefined ? {} : { tls: tls.ca === undefined ? {} : { ca: [tls.ca] }, tlsServerName: true }),
+    ...(tls === undefined
+      ? {}
+      : { tls: tls.ca === undefined ? {} : { ca: [tls.ca] }, tlsServerName: brokers.every(isNamed) }),
     ...(sasl === undefined
       ? {}
       : { sasl: { mechanism: mechanisms[sasl.mechanism], username: sasl.username, password: sasl.password } }),
@@ -35,13 +41,21 @@ export const isMatterOfTime = (error: unknown): boolean =>
   error instanceof Error &&
   (findErrorBy(error, 'canRetry', true) !== null || findErrorBy(error, 'hasStaleMetadata', true) !== null);
 
-/** Names and reasons; the text of an error of many names only what was done. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) {
-    return [error.message, ...error.errors.map((inner: unknown) => reasonOf(inner))].join(' ');
-  }
-  return error instanceof Error ? error.message : String(error);
+/** The error, and all that it came of. */
+function* chainOf(error: unknown): Generator<Error> {
+  if (!(error instanceof Error)) return;
+  yield error;
+  if (error instanceof AggregateError) for (const inner of error.errors as unknown[]) yield* chainOf(inner);
+  yield* chainOf(error.cause);
 }
+
+/** No other time changes it. The client says of one in the middle of its errors only that the connection failed. */
+export const isRefusedLogin = (error: unknown): boolean =>
+  [...chainOf(error)].some((inner) => 'code' in inner && inner.code === 'PLT_KFK_AUTHENTICATION');
+
+/** The reasons of an error, from what was done to what came in between. */
+export const reasonOf = (error: unknown): string =>
+  [...new Set([...chainOf(error)].map(({ message }) => message))].join(' ') || String(error);
 
 /** The n-th pause, doubling. */
 export const pauseMs = (attempt: number): number =>
