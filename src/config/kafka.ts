@@ -16,7 +16,7 @@ export const kafkaSchema = {
   KAFKA_CLIENT: Type.Union(
     clients.map((client) => Type.Literal(client)),
     {
-      default: 'kafkajs',
+      default: 'platformatic',
       description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
     },
   ),

@@ -137,7 +137,7 @@ export class KafkaEventLog implements EventLog {
   }
 
   #open(): Promise<KafkaClient> {
-    const { client = 'kafkajs', connection, onLog = () => {} } = this.#options;
+    const { client = 'platformatic', connection, onLog = () => {} } = this.#options;
     return (this.#client ??= openClient(client, connection, onLog));
   }
 

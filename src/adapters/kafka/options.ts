@@ -27,7 +27,7 @@ export type ClientLog = (
 
 export interface KafkaLogOptions {
   readonly connection: KafkaConnection;
-  /** Unset: kafkajs. */
+  /** Unset: platformatic. */
   readonly client?: KafkaClientName;
   /** Before the names of topics and groups: several installations on one cluster. */
   readonly prefix?: string;
