@@ -34,6 +34,10 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     about: 'Kafka → Redis → Kafka by the role `stream`, beside a raw copy and the textbook pipeline',
     load: () => import('./streamKafka.ts'),
   },
+  'kafka-clients': {
+    about: 'the clients that speak to Kafka side by side: copies through the event log, and the role `stream`',
+    load: () => import('./kafkaClients.ts'),
+  },
   scale: { about: 'two processes of `stream` beside one, and CPU a payment', load: () => import('./scale.ts') },
   'inline-real': {
     about: 'HTTP latency by open loop over a real Kafka and Redis, by stage',

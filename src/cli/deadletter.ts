@@ -51,7 +51,7 @@ async function letters(environment: Environment): Promise<ListedLetter[]> {
 }
 
 async function withKafka<T>(kafka: NonNullable<Environment['kafka']>, use: (log: EventLog) => Promise<T>): Promise<T> {
-  const log = new KafkaEventLog({ connection: connectionOf(kafka), createTopics: false });
+  const log = new KafkaEventLog({ client: kafka.client, connection: connectionOf(kafka), createTopics: false });
   try {
     return await use(log);
   } finally {

@@ -7,6 +7,7 @@ import type { KafkaSettings } from '../config/kafka.ts';
 /** @throws Error when the file with the certificates cannot be read */
 export function openKafka(settings: KafkaSettings, logger: Logger): KafkaEventLog {
   return new KafkaEventLog({
+    client: settings.client,
     connection: connectionOf(settings),
     onLog: (severity, message, fields) => logger[severity]({ kafka: fields }, message),
     onOffsetOutOfRange: (topic, partition, from, to) =>

@@ -1,6 +1,7 @@
 /** Kafka's part of the environment. */
 import Type from 'typebox';
 
+const clients = ['kafkajs', 'platformatic'] as const;
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 const hostPort = '[^\\s,:/@]+:\\d{1,5}';
 
@@ -11,6 +12,13 @@ export const kafkaSchema = {
       description: 'Kafka brokers as host:port, separated by commas; some of them are enough. Unset: the embedded log.',
       examples: ['localhost:9092'],
     }),
+  ),
+  KAFKA_CLIENT: Type.Union(
+    clients.map((client) => Type.Literal(client)),
+    {
+      default: 'platformatic',
+      description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
+    },
   ),
   KAFKA_SSL: Type.Union([Type.Literal('true'), Type.Literal('false')], {
     default: 'false',
@@ -38,11 +46,13 @@ export const kafkaSchema = {
 /** What the values must be, in words. */
 export const kafkaExpectations: Readonly<Record<string, string>> = {
   KAFKA_BROKERS: 'host:port, several separated by commas',
+  KAFKA_CLIENT: clients.join(' or '),
   KAFKA_SSL: 'true or false',
   KAFKA_SASL_MECHANISM: `one of ${mechanisms.join(', ')}`,
 };
 
 export interface KafkaSettings {
+  readonly client: (typeof clients)[number];
   readonly brokers: readonly string[];
   /** `caFile`: PEM certificates to trust instead of the system's. */
   readonly tls: { readonly caFile: string | undefined } | undefined;
@@ -57,6 +67,7 @@ export interface KafkaSettings {
 
 interface KafkaVariables {
   readonly KAFKA_BROKERS?: string;
+  readonly KAFKA_CLIENT: (typeof clients)[number];
   readonly KAFKA_SSL: 'true' | 'false';
   readonly KAFKA_SSL_CA?: string;
   readonly KAFKA_SASL_MECHANISM?: (typeof mechanisms)[number];
@@ -83,5 +94,5 @@ export function kafkaSettings(values: KafkaVariables, problems: string[]): Kafka
     mechanism === undefined || username === undefined || password === undefined
       ? undefined
       : { mechanism, username, password };
-  return { brokers: brokers.split(','), tls, sasl };
+  return { client: values.KAFKA_CLIENT, brokers: brokers.split(','), tls, sasl };
 }

@@ -1,10 +1,10 @@
 import { beforeAll, describe } from 'vitest';
-import { makeKafkaLog } from '../helpers/kafkaLog.ts';
+import { kafkaClients, makeKafkaLog } from '../helpers/kafkaLog.ts';
 import { requires } from '../helpers/requirements.ts';
 import { sharedKafka } from '../helpers/services/shared.ts';
 import { eventLogConformance } from './eventLog.ts';
 
-describe.skipIf(!requires('kafka').met)('Kafka by kafkajs', () => {
+describe.skipIf(!requires('kafka').met)('Kafka', () => {
   beforeAll(sharedKafka, 120_000);
-  eventLogConformance('kafka', () => makeKafkaLog());
+  for (const client of kafkaClients) eventLogConformance(`Kafka by ${client}`, () => makeKafkaLog({ client }));
 });

@@ -1,9 +1,11 @@
 /** The Kafka log on the run's shared broker, under names of its own. */
 import { randomUUID } from 'node:crypto';
-import type { KafkaLogOptions } from '../../src/adapters/kafka/eventLog.ts';
+import type { KafkaLogOptions } from '../../src/adapters/kafka/options.ts';
 import { KafkaEventLog } from '../../src/adapters/kafka/eventLog.ts';
 import type { LogUnderTest } from '../conformance/eventLog.ts';
 import { sharedKafka } from './services/shared.ts';
+
+export const kafkaClients = ['kafkajs', 'platformatic'] as const;
 
 export interface KafkaUnderTest extends LogUnderTest {
   readonly log: KafkaEventLog;

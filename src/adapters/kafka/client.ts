@@ -3,30 +3,8 @@ import './repair.ts';
 import './produceRequest.ts';
 import type { KafkaConfig, LogEntry } from 'kafkajs';
 import { Kafka, logLevel } from 'kafkajs';
-import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import { kafkaBounds } from './bounds.ts';
-
-export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
-interface Login<M> {
-  readonly mechanism: M;
-  readonly username: string;
-  readonly password: string;
-}
-
-export interface KafkaConnection {
-  /** host:port of some brokers; the others are learnt from them. */
-  readonly brokers: readonly string[];
-  /** `ca`: PEM certificates to trust instead of the system's. */
-  readonly tls?: { readonly ca?: string };
-  readonly sasl?: { [M in SaslMechanism]: Login<M> }[SaslMechanism];
-}
-
-/** What kafkajs says about itself: a message, and numbers and names that go with it. Never keys, values or secrets. */
-export type ClientLog = (
-  severity: 'warn' | 'error',
-  message: string,
-  fields: Readonly<Record<string, unknown>>,
-) => void;
+import type { ClientLog, KafkaConnection } from './options.ts';
 
 const shown = ['broker', 'topic', 'partition', 'groupId', 'memberId', 'error', 'retryCount', 'retryTime'] as const;
 
@@ -55,11 +33,4 @@ export function createClient(connection: KafkaConnection, onLog: ClientLog): Kaf
   if (tls !== undefined) config.ssl = tls.ca === undefined ? true : { ca: [tls.ca] };
   if (sasl !== undefined) config.sasl = { ...sasl };
   return new Kafka(config);
-}
-
-/** kafkajs' errors name brokers and topics, not what was sent. */
-export function unavailable(what: string, error: unknown): LogUnavailable {
-  if (error instanceof LogUnavailable) return error;
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new LogUnavailable(`${what}: ${reason}`, { cause: error });
 }

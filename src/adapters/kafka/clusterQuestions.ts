@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin, Kafka } from 'kafkajs';
 import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import { kafkaBounds } from './bounds.ts';
-import { unavailable } from './client.ts';
+import { unavailable } from './options.ts';
 
 /** An answer of a broker that another time may be another. */
 const isMatterOfTime = (error: unknown): boolean =>

@@ -1,7 +1,7 @@
 /** From the environment's settings to a connection. */
 import { readFileSync } from 'node:fs';
 import type { KafkaSettings } from '../../config/kafka.ts';
-import type { KafkaConnection } from './client.ts';
+import type { KafkaConnection } from './options.ts';
 
 /** @throws Error when the file with the certificates cannot be read */
 export function connectionOf({ brokers, tls, sasl }: KafkaSettings): KafkaConnection {

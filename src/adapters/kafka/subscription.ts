@@ -1,23 +1,22 @@
 /**
- * One member of a consumer group by kafkajs. Fetches go into bounded buffers, one a partition, that polls are served from; a
- * partition whose buffer is full is paused. A partition that stays with this member over a rebalance goes on where it is, without
- * a break: kafkajs knows the eager protocol only and no static membership, so this is what cooperation there is.
+ * One member of a consumer group. Fetches go into bounded buffers, one a partition, that polls are served from; a partition whose
+ * buffer is full is paused. A partition that stays with this member over a rebalance goes on where it is, without a break: both
+ * clients give everything back when the group is shared out anew, so this is what cooperation there is.
  */
-import type { Batch, Consumer, ConsumerCrashEvent, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs';
 import { LogUnavailable, SubscriptionDead } from '../../pipeline/logErrors.ts';
 import type { Commit, Message, Subscription, Topic } from '../../pipeline/ports.ts';
 import { kafkaBounds } from './bounds.ts';
-import { unavailable } from './client.ts';
+import type { Fetched, GroupMember, MemberEvents } from './clientPort.ts';
 import { Commits } from './commits.ts';
+import { unavailable } from './options.ts';
 import { HeldPartition } from './partition.ts';
 import { StallWatch } from './stallWatch.ts';
 
 export interface SubscriptionOptions {
-  readonly client: Kafka;
+  readonly member: (events: MemberEvents) => GroupMember;
   readonly group: string;
   readonly topic: Topic;
-  /** Their names in Kafka. */
-  readonly groupName: string;
+  /** The topic's name in Kafka. */
   readonly topicName: string;
   /** By partition, messages after the group's positions. */
   readonly lag: () => Promise<ReadonlyMap<number, number>>;
@@ -26,25 +25,15 @@ export interface SubscriptionOptions {
   readonly stallMsMax: number;
 }
 
-/** kafkajs keeps it, and its types do not say so. */
-const fetchedFrom = (batch: Batch): number =>
-  Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
-
-function messageOf(partition: number, message: Batch['messages'][number]): Message {
-  const value = message.value ?? Buffer.alloc(0);
-  return { partition, offset: Number(message.offset), key: message.key?.toString() ?? '', value };
-}
-
 const none: ReadonlySet<number> = new Set();
 
 export class KafkaSubscription implements Subscription {
   readonly #options: SubscriptionOptions;
-  readonly #consumer: Consumer;
+  readonly #member: GroupMember;
   readonly #held = new Map<number, HeldPartition>();
   readonly #commits: Commits;
   readonly #watch: StallWatch;
   #memberId = '';
-  #confirmed = 0;
   #turn = 0;
   #wake: () => void = () => {};
   #dead: SubscriptionDead | undefined;
@@ -52,18 +41,8 @@ export class KafkaSubscription implements Subscription {
 
   constructor(options: SubscriptionOptions) {
     this.#options = options;
-    this.#consumer = options.client.consumer({
-      groupId: options.groupName,
-      sessionTimeout: kafkaBounds.sessionMs,
-      rebalanceTimeout: kafkaBounds.rebalanceMs,
-      heartbeatInterval: kafkaBounds.heartbeatMs,
-      maxWaitTimeInMs: kafkaBounds.fetchWaitMs,
-      maxBytes: kafkaBounds.fetchBytesMax,
-      maxBytesPerPartition: kafkaBounds.fetchPartitionBytesMax,
-      allowAutoTopicCreation: false,
-    });
     this.#commits = new Commits({
-      send: (offsets) => this.#sendCommit(offsets),
+      send: (offsets) => this.#member.commit(offsets),
       valid: (partition, nextOffset) => this.#held.get(partition)?.mayCommit(nextOffset) ?? false,
       done: (partition, nextOffset) => this.#held.get(partition)?.committed(nextOffset),
       commitMsMax: kafkaBounds.commitMsMax,
@@ -73,21 +52,20 @@ export class KafkaSubscription implements Subscription {
         `the consumer of ${options.topicName} has neither fetched nor tried to connect for ${options.stallMsMax} ms`,
       ),
     );
-    this.#listen();
+    this.#member = options.member({
+      alive: () => this.#watch.alive(),
+      joined: (memberId, partitions) => this.#joined(memberId, partitions),
+      fetched: (of) => this.#take(of),
+      outOfRange: (partition) => this.#held.get(partition)?.outOfRange(),
+      dead: (reason) => this.#die(reason),
+    });
   }
 
   /** Joins the group. @throws LogUnavailable */
   async start(): Promise<void> {
     const { topicName } = this.#options;
     try {
-      await this.#consumer.connect();
-      await this.#consumer.subscribe({ topics: [topicName], fromBeginning: true });
-      await this.#consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: 1,
-        eachBatch: (payload) => this.#take(payload),
-      });
+      await this.#member.start();
     } catch (error) {
       await this.close();
       throw unavailable(`cannot subscribe to ${topicName}`, error);
@@ -149,11 +127,6 @@ export class KafkaSubscription implements Subscription {
     return new Map([...this.#held].map(([partition, { next, size }]) => [partition, size === 0 ? (next ?? 0) : 0]));
   }
 
-  /** kafkajs resets to the oldest offset by itself, and says so in its log only. */
-  outOfRange(partition: number): void {
-    this.#held.get(partition)?.outOfRange();
-  }
-
   async #close(): Promise<void> {
     this.#watch.stop();
     this.#commits.end(new LogUnavailable('the subscription is closed'));
@@ -162,42 +135,9 @@ export class KafkaSubscription implements Subscription {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, kafkaBounds.closeMsMax);
     // A group that cannot be left times out: leaving is a courtesy to the other members.
-    await Promise.race([this.#consumer.disconnect().catch(() => {}), late]);
+    await Promise.race([this.#member.leave().catch(() => {}), late]);
     clearTimeout(timer);
     this.#held.clear();
-  }
-
-  #listen(): void {
-    const { events } = this.#consumer;
-    const alive = (): void => this.#watch.alive();
-    for (const name of [
-      events.FETCH,
-      events.HEARTBEAT,
-      events.REBALANCING,
-      events.REQUEST_TIMEOUT,
-      events.CONNECT,
-    ] as const) {
-      this.#consumer.on(name, alive);
-    }
-    this.#consumer.on(events.COMMIT_OFFSETS, () => {
-      this.#confirmed++;
-    });
-    this.#consumer.on(events.GROUP_JOIN, (event: ConsumerGroupJoinEvent) => {
-      alive();
-      this.#joined(event.payload.memberId, event.payload.memberAssignment[this.#options.topicName] ?? []);
-    });
-    this.#consumer.on(events.CRASH, ({ payload }: ConsumerCrashEvent) => {
-      alive();
-      if (payload.restart) return;
-      this.#die(
-        `the consumer of ${this.#options.topicName} has stopped: ${payload.error.name}: ${payload.error.message}`,
-      );
-    });
-    // Batches without any message are not handed to `eachBatch`, and move the position all the same.
-    this.#consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
-      if (payload.batchSize === 0)
-        this.#held.get(payload.partition)?.take([], Number(payload.lastOffset) + 1, Number(payload.highWatermark));
-    });
   }
 
   #joined(memberId: string, partitions: readonly number[]): void {
@@ -225,26 +165,22 @@ export class KafkaSubscription implements Subscription {
     this.#wake();
   }
 
-  async #take(payload: EachBatchPayload): Promise<void> {
-    const { batch } = payload;
-    const held = this.#held.get(batch.partition);
-    if (held === undefined || this.#closing !== undefined || !payload.isRunning() || payload.isStale()) return;
-    const from = fetchedFrom(batch);
-    const verdict = held.accepts(from);
+  #take({ partition, from, to, end, messages }: Fetched): boolean {
+    const held = this.#held.get(partition);
+    if (held === undefined || this.#closing !== undefined) return false;
+    const verdict = from === undefined ? 'yes' : held.accepts(from);
     if (verdict === 'stale') {
       this.#seek(held, held.reseek());
-      return;
+      return false;
     }
-    if (verdict === 'restarted') {
-      this.#options.onOffsetOutOfRange(batch.partition, held.next, from);
+    if (verdict === 'restarted' && from !== undefined) {
+      this.#options.onOffsetOutOfRange(partition, held.next, from);
       held.restart(from);
     }
-    const messages = batch.messages.map((message) => messageOf(batch.partition, message));
-    held.take(messages, Number(batch.lastOffset()) + 1, Number(batch.highWatermark));
-    const last = batch.messages.at(-1);
-    if (last !== undefined) payload.resolveOffset(last.offset);
+    held.take(messages, to, end);
     this.#pauseOrResume(held);
     this.#wake();
+    return true;
   }
 
   /** Partitions take turns, so that a full one does not hold back the others. */
@@ -276,42 +212,22 @@ export class KafkaSubscription implements Subscription {
     const fill = Math.max(held.size / bufferMessagesMax, held.bytes / bufferBytesMax);
     if (!held.paused && fill >= 1) {
       held.paused = true;
-      this.#whenRunning(() => this.#consumer.pause(this.#partitions(held)));
+      this.#steered(this.#member.pause(held.partition));
     } else if (held.paused && fill <= bufferResumeShare) this.#resume(held);
   }
 
   #resume(held: HeldPartition): void {
     held.paused = false;
-    this.#whenRunning(() => this.#consumer.resume(this.#partitions(held)));
-  }
-
-  #partitions({ partition }: HeldPartition): { topic: string; partitions: number[] }[] {
-    return [{ topic: this.#options.topicName, partitions: [partition] }];
+    this.#steered(this.#member.resume(held.partition));
   }
 
   #seek({ partition }: HeldPartition, offset: number | undefined): void {
-    if (offset === undefined) return;
-    const { topicName } = this.#options;
-    this.#whenRunning(() => this.#consumer.seek({ topic: topicName, partition, offset: String(offset) }));
+    if (offset !== undefined) this.#steered(this.#member.seek(partition, offset));
   }
 
   /** Between a crash and the restart there is nothing to steer: the partitions begin anew from their committed positions. */
-  #whenRunning(steer: () => void): void {
-    try {
-      steer();
-    } catch {
-      this.#held.clear();
-    }
-  }
-
-  /** kafkajs resolves a commit silently when it is not running: only its event tells that it was made. */
-  async #sendCommit(offsets: readonly (readonly [number, number])[]): Promise<boolean> {
-    const { topicName: topic } = this.#options;
-    const before = this.#confirmed;
-    await this.#consumer.commitOffsets(
-      offsets.map(([partition, nextOffset]) => ({ topic, partition, offset: String(nextOffset) })),
-    );
-    return this.#confirmed > before;
+  #steered(done: boolean): void {
+    if (!done) this.#held.clear();
   }
 
   #die(reason: string): void {

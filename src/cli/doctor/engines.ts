@@ -11,7 +11,7 @@ const embedded = (what: string): CheckResult => ({ ok: true, detail: `embedded (
 
 export async function checkKafka({ kafka }: Environment): Promise<CheckResult> {
   if (kafka === undefined) return embedded('KAFKA_BROKERS');
-  const log = new KafkaEventLog({ connection: connectionOf(kafka), createTopics: false });
+  const log = new KafkaEventLog({ client: kafka.client, connection: connectionOf(kafka), createTopics: false });
   try {
     await log.ping();
     return { ok: true, detail: 'the cluster answers' };

@@ -12,9 +12,10 @@ import type { KafkaServer } from '../../../scripts/services/kafka.ts';
 import { startKafka } from '../../../scripts/services/kafka.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import { connectionOf } from '../../../src/adapters/kafka/settings.ts';
-import type { SaslMechanism } from '../../../src/adapters/kafka/client.ts';
+import type { SaslMechanism } from '../../../src/adapters/kafka/options.ts';
 import { LogUnavailable } from '../../../src/pipeline/logErrors.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
+import { kafkaClients } from '../../helpers/kafkaLog.ts';
 import { readAll } from '../../helpers/messages.ts';
 import { requires } from '../../helpers/requirements.ts';
 
@@ -66,6 +67,7 @@ describe.skipIf(!requires('kafka').met)('Kafka over TLS with a login', { timeout
   });
 
   interface Changes {
+    readonly client: (typeof kafkaClients)[number];
     readonly mechanism?: SaslMechanism;
     readonly password?: string;
     readonly ca?: string;
@@ -75,6 +77,7 @@ describe.skipIf(!requires('kafka').met)('Kafka over TLS with a login', { timeout
   function openLog(changes: Changes, prefix = `${randomUUID()}.`): KafkaEventLog {
     const { mechanism = 'scram-sha-512', ca = 'broker.pem', plainText = false } = changes;
     const connection = connectionOf({
+      client: changes.client,
       brokers: [server.secure],
       tls: plainText ? undefined : { caFile: fileOf(ca) },
       sasl: { mechanism, username, password: changes.password ?? password },
@@ -82,27 +85,29 @@ describe.skipIf(!requires('kafka').met)('Kafka over TLS with a login', { timeout
     const onLog = (_severity: string, message: string, fields: unknown): void => {
       told.push(message, JSON.stringify(fields));
     };
-    return new KafkaEventLog({ connection, prefix, onLog });
+    return new KafkaEventLog({ client: changes.client, connection, prefix, onLog });
   }
 
-  test.each(mechanisms)('%s: what is appended comes back', async (mechanism) => {
-    const log = openLog({ mechanism });
-    await log.append(topics.payments, [{ key: 'k', value: Buffer.from('v') }]);
-    expect((await readAll(log, topics.payments)).map(({ key, value }) => [key, String(value)])).toEqual([['k', 'v']]);
-    await log.close();
-  });
+  describe.each(kafkaClients)('by %s', (client) => {
+    test.each(mechanisms)('%s: what is appended comes back', async (mechanism) => {
+      const log = openLog({ client, mechanism });
+      await log.append(topics.payments, [{ key: 'k', value: Buffer.from('v') }]);
+      expect((await readAll(log, topics.payments)).map(({ key, value }) => [key, String(value)])).toEqual([['k', 'v']]);
+      await log.close();
+    });
 
-  test.each([
-    ['a wrong password', { password: 'another' }],
-    ['a wrong password for plain', { mechanism: 'plain', password: 'another' }],
-    ['a certificate of somebody else', { ca: 'stranger.pem' }],
-    ['no TLS', { plainText: true }],
-  ] as const)('%s: nothing goes through, and the failure names no secret', async (_what, changes) => {
-    const log = openLog(changes);
-    const failure: unknown = await log.ping().catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(LogUnavailable);
-    const secret = 'password' in changes ? changes.password : password;
-    for (const said of [String(failure), ...told]) expect(said).not.toContain(secret);
-    await log.close();
+    test.each([
+      ['a wrong password', { password: 'n0t-the-0ne' }],
+      ['a wrong password for plain', { mechanism: 'plain', password: 'n0t-the-0ne' }],
+      ['a certificate of somebody else', { ca: 'stranger.pem' }],
+      ['no TLS', { plainText: true }],
+    ] as const)('%s: nothing goes through, and the failure names no secret', async (_what, changes) => {
+      const log = openLog({ client, ...changes });
+      const failure: unknown = await log.ping().catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(LogUnavailable);
+      const secret = 'password' in changes ? changes.password : password;
+      for (const said of [String(failure), ...told]) expect(said).not.toContain(secret);
+      await log.close();
+    });
   });
 });

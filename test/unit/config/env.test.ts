@@ -66,6 +66,7 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     };
     const result = parseEnvironment(kafka);
     expect(result.ok && result.environment.kafka).toEqual({
+      client: 'platformatic',
       brokers: ['a:9092', 'b:9093'],
       tls: { caFile: '/ca.pem' },
       sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'hunter2' },
@@ -77,6 +78,7 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
       'KAFKA_SASL_MECHANISM',
     ]);
     expect(JSON.stringify(refused)).not.toContain('hunter2');
+    expect(parseEnvironment({ ...kafka, KAFKA_CLIENT: 'other' }).ok).toBe(false);
     for (const bad of ['localhost', 'kafka://a:1', 'a:9092,', 'me:hunter2@a:9092']) {
       expect(parseEnvironment({ KAFKA_BROKERS: bad }).ok).toBe(false);
     }
