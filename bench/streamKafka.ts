@@ -3,7 +3,7 @@
  * run, a raw copy from topic to topic with the same client, and the pipeline as textbooks have it (fixtures/textbookPipeline.ts).
  * BENCH_PAYMENTS, BENCH_ROUNDS and BENCH_TEXTBOOK_PAYMENTS make it smaller.
  */
-import { type Bench, runRawCopy, runStream, runTextbook, type StreamRun } from './fixtures/streamRuns.ts';
+import { type Bench, clientOf, runRawCopy, runStream, runTextbook, type StreamRun } from './fixtures/streamRuns.ts';
 import { openStreamBench } from './fixtures/streamBench.ts';
 import { type StreamRelease, streamReleases } from './fixtures/streamReleases.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
@@ -30,7 +30,7 @@ async function measure(bench: Bench, textbookPayments: number): Promise<Round> {
   };
 }
 
-function report(rounds: readonly Round[], payments: number): void {
+function report(rounds: readonly Round[], payments: number, client: string): void {
   const n = rounds.length;
   for (const release of ['twenty', 'default'] as const) {
     const runs = rounds.map((round) => round.runs[release]);
@@ -39,7 +39,7 @@ function report(rounds: readonly Round[], payments: number): void {
     const ratio = (to: (round: Round) => number): number =>
       median(rounds.map((round) => round.runs[release].perSecond / to(round)));
     const cpu = (part: 'process' | 'kafka' | 'redis'): number => Math.round(median(runs.map((run) => run.cpu[part])));
-    const line = { bench: 'stream-kafka', value, unit: '1/s', n, spread: rangeOf(rates), release, payments };
+    const line = { bench: 'stream-kafka', value, unit: '1/s', n, spread: rangeOf(rates), release, payments, client };
     printMetric({
       ...line,
       metric: 'payments_per_s',
@@ -83,7 +83,7 @@ export async function run(): Promise<void> {
   try {
     const measured: Round[] = [];
     for (let round = 0; round < rounds; round++) measured.push(await measure(bench, textbookPayments));
-    report(measured, payments);
+    report(measured, payments, clientOf(bench));
   } finally {
     await bench.close();
   }

@@ -2,6 +2,7 @@
 import Type from 'typebox';
 
 const clients = ['kafkajs', 'platformatic'] as const;
+export const kafkaClientDefault: (typeof clients)[number] = 'platformatic';
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 const hostPort = '[^\\s,:/@]+:\\d{1,5}';
 
@@ -16,7 +17,7 @@ export const kafkaSchema = {
   KAFKA_CLIENT: Type.Union(
     clients.map((client) => Type.Literal(client)),
     {
-      default: 'platformatic',
+      default: kafkaClientDefault,
       description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
     },
   ),
