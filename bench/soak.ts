@@ -41,11 +41,10 @@ function slopeOf(samples: readonly MemorySample[]): number {
   return covariance / sum(samples.map(({ atMs }) => (atMs - meanAt) ** 2));
 }
 
-const p99Of = (samples: readonly LatencySample[]): number =>
-  percentile(
-    samples.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b),
-    0.99,
-  );
+function percentileOf(samples: readonly LatencySample[], share: number): number {
+  const sorted = samples.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+  return percentile(sorted, share);
+}
 
 interface Soaked {
   readonly memory: readonly MemorySample[];
@@ -116,11 +115,13 @@ function report(soaked: Soaked, rate: number, seconds: number, maximum: number |
     ...(maximum === undefined ? {} : { measured_maximum: Math.round(maximum) }),
   });
   const quarter = Math.floor(latencies.length / 4);
-  const quarters = [0, 1, 2, 3].map((i) => p99Of(latencies.slice(i * quarter, (i + 1) * quarter)));
+  const quarters = [0, 1, 2, 3].map((i) => percentileOf(latencies.slice(i * quarter, (i + 1) * quarter), 0.99));
   printMetric({
     ...line,
     metric: 'p99_ms',
-    value: p99Of(latencies),
+    value: percentileOf(latencies, 0.99),
+    p50_ms: percentileOf(latencies, 0.5),
+    p90_ms: percentileOf(latencies, 0.9),
     unit: 'ms',
     spread: [Math.min(...quarters), Math.max(...quarters)],
     quarters,
