@@ -1,4 +1,5 @@
 import type { Payment } from '../domain/payment.ts';
+import { textFieldNames } from '../domain/paymentFields.ts';
 import type { Literal } from '../features/frame.ts';
 
 /**
@@ -24,21 +25,7 @@ export const numericFacts = ['amountMinor', 'hourOfDay', 'dayOfWeek', 'duringWee
 
 export const modelProbabilityFact = 'model.probability';
 
-export const stringFacts = [
-  'paymentId',
-  'currency',
-  'customerId',
-  'accountId',
-  'counterpartyAccountId',
-  'merchantId',
-  'terminalId',
-  'cardId',
-  'deviceId',
-  'ipAddress',
-  'channel',
-  'merchantCategoryCode',
-  'country',
-] as const;
+export const stringFacts = ['paymentId', 'currency', ...textFieldNames] as const;
 export type StringFact = (typeof stringFacts)[number];
 
 export const attributePrefix = 'attributes.';

@@ -1,4 +1,5 @@
 /** One CSV row to one payment in the contract's JSON form. */
+import { textFieldNames } from '../../domain/paymentFields.ts';
 import { formatTimestamp, parseTimestamp } from '../../domain/timestamp.ts';
 import { parseAmountMinor } from './amount.ts';
 import type { IdField, Mapping, TextField, TimeField } from './mapping.ts';
@@ -44,20 +45,7 @@ function fraud(label: Mapping['label'], row: CsvRow): boolean | undefined {
   return label.legitimate.includes(value) ? false : undefined;
 }
 
-const textNames = [
-  'currency',
-  'customerId',
-  'accountId',
-  'counterpartyAccountId',
-  'merchantId',
-  'terminalId',
-  'cardId',
-  'deviceId',
-  'ipAddress',
-  'channel',
-  'merchantCategoryCode',
-  'country',
-] as const;
+const textNames = ['currency', ...textFieldNames] as const;
 
 /**
  * @param number counts rows from 1

@@ -1,4 +1,5 @@
 /** Simulated payments as lines of a file. */
+import { textFieldNames } from '../../domain/paymentFields.ts';
 import { formatTimestamp } from '../../domain/timestamp.ts';
 import type { PaymentJson, SimulatedPayment } from '../../simulator/types.ts';
 
@@ -7,17 +8,7 @@ const columns = [
   'occurredAt',
   'amountMinor',
   'currency',
-  'customerId',
-  'accountId',
-  'counterpartyAccountId',
-  'merchantId',
-  'terminalId',
-  'cardId',
-  'deviceId',
-  'ipAddress',
-  'channel',
-  'merchantCategoryCode',
-  'country',
+  ...textFieldNames,
 ] as const satisfies readonly (keyof PaymentJson)[];
 
 /** No simulated value holds a comma, a quote or a line break. */
