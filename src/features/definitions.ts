@@ -74,9 +74,12 @@ export const FilterDefinition = Type.Object(
 export type FilterDefinition = Static<typeof FilterDefinition>;
 
 const alias = `(${entityAliases.join('|')})`;
+const entityPattern = `^${alias}(\\+${alias})?$`;
 export const FeatureDefinition = Type.Object(
   {
-    entity: Type.String({ pattern: `^${alias}(\\+${alias})?$` }),
+    entity: Type.String({ pattern: entityPattern }),
+    /** The entity in another role: by which fields the payments looked at name it. */
+    as: Type.Optional(Type.String({ pattern: entityPattern })),
     aggregate: Type.Enum([...aggregates]),
     field: Type.Optional(text),
     windows: Type.Optional(Type.Array(text, { minItems: 1, maxItems: windowsPerDefinitionMax })),

@@ -33,8 +33,8 @@ function lintFilters(filters: Readonly<Record<string, FilterDefinition>>): Defin
 
 function lintFiltersPerEntity(features: readonly ExpandedFeature[]): DefinitionProblem[] {
   const byEntity = new Map<string, Set<string>>();
-  for (const { entity, filter } of features) {
-    if (filter !== undefined) byEntity.set(entity, (byEntity.get(entity) ?? new Set()).add(filter));
+  for (const { state, filter } of features) {
+    if (filter !== undefined) byEntity.set(state, (byEntity.get(state) ?? new Set()).add(filter));
   }
   return [...byEntity]
     .filter(([, filters]) => filters.size > filtersMax)

@@ -16,6 +16,7 @@ import {
   type Quantity,
   quantityBytes,
   recordFlagsAt,
+  roleOpCodes,
 } from './plan.ts';
 import { stateVersion } from './state.ts';
 import { planUnusual, referenceBoundaries, type UnusualPlan, unusualRequests } from './unusualPlan.ts';
@@ -73,15 +74,21 @@ function laneKey(r: Omit<Request, 'windowMs'>): string {
   return `${r.type}/${r.mask}/${r.column}/${r.delayMs}`;
 }
 
+/** What is accumulated for the requests, each once. */
+function quantitiesOf(requests: readonly Request[]): Quantity[] {
+  const quantities = new Map<string, Quantity>();
+  for (const { type, mask, column } of requests) quantities.set(`${type}/${mask}/${column}`, { type, mask, column });
+  return [...quantities.values()];
+}
+
 /** Lays out the lanes and answers where a request's result is found. */
-function buildLanes(requests: readonly Request[], columns: readonly Column[], boundaryOf: (ms: number) => number) {
-  const quantities: Quantity[] = [];
-  const quantityOf = new Map<string, number>();
+function buildLanes(
+  requests: readonly Request[],
+  { columns, quantities }: Pick<EntityPlan, 'columns' | 'quantities'>,
+  boundaryOf: (ms: number) => number,
+) {
   const groups = new Map<string, Request[]>();
   for (const request of requests) {
-    const { type, mask, column } = request;
-    const key = `${type}/${mask}/${column}`;
-    if (!quantityOf.has(key)) quantityOf.set(key, quantities.push({ type, mask, column }) - 1);
     const group = groups.get(laneKey(request));
     if (group === undefined) groups.set(laneKey(request), [request]);
     else group.push(request);
@@ -100,7 +107,7 @@ function buildLanes(requests: readonly Request[], columns: readonly Column[], bo
       type,
       mask,
       column,
-      quantity: quantityOf.get(`${type}/${mask}/${column}`) ?? 0,
+      quantity: quantities.findIndex((q) => q.type === type && q.mask === mask && q.column === column),
       columnAt: columns[column]?.at ?? -1,
       columnBytes: columns[column]?.bytes ?? 0,
       stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
@@ -111,7 +118,7 @@ function buildLanes(requests: readonly Request[], columns: readonly Column[], bo
     slotCount += windows.length * width;
   }
   const slotOf = (r: Request): number => slots.get(`${laneKey(r)}/${r.windowMs}`) ?? -1;
-  return { lanes, quantities, slotCount, slotOf };
+  return { lanes, slotCount, slotOf };
 }
 
 function buildOp(
@@ -135,7 +142,7 @@ function buildOp(
   } as const satisfies Partial<Record<typeof aggregate, number>>;
   const mainSlot = labelled.has(aggregate) ? slot(laneTypes.count, mask | fraudBit) : -1;
   return {
-    code: opCodes[aggregate],
+    code: (feature.entity === feature.state ? undefined : roleOpCodes.get(aggregate)) ?? opCodes[aggregate],
     feature: index,
     start: windowMs === 0 ? -1 : boundaryOf(delayMs + windowMs),
     stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
@@ -167,70 +174,116 @@ function withExtremes(quantities: readonly Quantity[]): Quantity[] {
   return all;
 }
 
-/** The plan of one entity kind; `features` are those of the kind, with their index in the program. */
-export function buildPlan(
-  kind: string,
-  index: number,
-  features: readonly { readonly feature: ExpandedFeature; readonly index: number }[],
-  definitions: FeatureDefinitions,
-): EntityPlan {
-  const own = features.map((f) => f.feature);
-  const filterNames = [...new Set(own.flatMap((f) => f.filter ?? []))].sort();
-  const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
-  const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
-  const hasLabel = own.some((f) => labelled.has(f.aggregate));
-  const hasFlags = hasLabel || filterNames.length > 0;
-  let at = recordFlagsAt + (hasFlags ? 1 : 0);
-  const columns: Column[] = [];
-  for (const field of uniqueSorted(own.flatMap((f) => f.distinct ?? []))) {
-    columns.push({ field, bytes: columnBytes(field), at });
-    at += columnBytes(field);
-  }
-  const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
-  const windowed = own.filter((f) => f.windowMs > 0);
-  const boundaries = uniqueSorted(
+interface IndexedFeature {
+  readonly feature: ExpandedFeature;
+  /** Its index in the program. */
+  readonly index: number;
+}
+
+/** What the state of a kind holds, whoever reads it; and where a feature finds its part of that. */
+interface Layout {
+  readonly state: Omit<EntityPlan, 'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes'>;
+  readonly maskOf: (feature: ExpandedFeature) => number;
+  readonly columnOf: (feature: ExpandedFeature) => number;
+}
+
+function boundariesOf(features: readonly ExpandedFeature[]): number[] {
+  const windowed = features.filter((f) => f.windowMs > 0);
+  return uniqueSorted(
     windowed.flatMap((f) => [
       ...(f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs]),
       ...referenceBoundaries(f),
     ]),
   );
-  const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
-  const requests = own.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f)));
-  const built = buildLanes(requests, columns, boundaryOf);
-  const opOf = (f: ExpandedFeature, index: number): Op =>
-    buildOp(f, index, maskOf(f), columnOf(f), boundaryOf, built.slotOf);
-  const unusual = planUnusual(own, maskOf, boundaryOf, (f) => opOf(f, -1), built.slotCount);
-  const hasAmount = built.quantities.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
-  const quantities = hasAmount ? withExtremes(built.quantities) : built.quantities;
+}
+
+function buildLayout(
+  kind: string,
+  index: number,
+  features: readonly ExpandedFeature[],
+  definitions: FeatureDefinitions,
+): Layout {
+  const filterNames = [...new Set(features.flatMap((f) => f.filter ?? []))].sort();
+  const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
+  const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
+  const hasLabel = features.some((f) => labelled.has(f.aggregate));
+  const hasFlags = hasLabel || filterNames.length > 0;
+  let at = recordFlagsAt + (hasFlags ? 1 : 0);
+  const columns: Column[] = [];
+  for (const field of uniqueSorted(features.flatMap((f) => f.distinct ?? []))) {
+    columns.push({ field, bytes: columnBytes(field), at });
+    at += columnBytes(field);
+  }
+  const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
+  const counted = quantitiesOf(features.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f))));
+  const hasAmount = counted.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
+  const quantities = hasAmount ? withExtremes(counted) : counted;
   let bucketBytes = bucketHeadBytes;
   const quantityAt = quantities.map((q) => {
     bucketBytes += quantityBytes[q.type] ?? 0;
     return bucketBytes - (quantityBytes[q.type] ?? 0);
   });
   const ringEventsMax = definitions.ringEventsMax ?? ringEventsDefault;
-  const reachMs = boundaries.at(-1) ?? 0;
+  const reachMs = boundariesOf(features).at(-1) ?? 0;
   const shape = { stateVersion, kind, columns, filterDefinitions, hasLabel, hasAmount, quantities };
-  return {
+  const state = {
     kind,
     index,
     fingerprint: hashText(JSON.stringify({ ...shape, ringEventsMax, reachMs })) >>> 0,
-    fields: own[0]?.fields ?? [],
     hasFlags,
     hasLabel,
     hasAmount,
     columns,
     amountAt: at,
     filters: filterDefinitions.map(compileFilter),
-    boundaries: Float64Array.from(boundaries),
     quantities,
     bucketBytes,
     quantityAt,
+    keptForLife: features.some((f) => f.windowMs === 0),
+    reachMs,
+    ringEventsMax,
+  };
+  return { state, maskOf, columnOf };
+}
+
+/** How features of one entity, all in the same role, are read from that state. */
+function buildReading({ state, maskOf, columnOf }: Layout, features: readonly IndexedFeature[]): Omit<EntityPlan, 'fields'> {
+  const own = features.map((f) => f.feature);
+  const boundaries = boundariesOf(own);
+  const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
+  const requests = own.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f)));
+  const built = buildLanes(requests, state, boundaryOf);
+  const opOf = (f: ExpandedFeature, index: number): Op =>
+    buildOp(f, index, maskOf(f), columnOf(f), boundaryOf, built.slotOf);
+  const unusual = planUnusual(own, maskOf, boundaryOf, (f) => opOf(f, -1), built.slotCount);
+  return {
+    ...state,
+    boundaries: Float64Array.from(boundaries),
     lanes: built.lanes,
     unusual: unusual.lanes,
     slotCount: unusual.slotCount,
     ops: features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual)),
     featureIndexes: features.map((f) => f.index),
-    reachMs,
-    ringEventsMax,
+  };
+}
+
+/** The plan of one entity kind, and those by which its state is read in another role. @param features those of the kind */
+export function buildPlans(
+  kind: string,
+  index: number,
+  features: readonly IndexedFeature[],
+  definitions: FeatureDefinitions,
+): { readonly entity: EntityPlan; readonly roles: readonly EntityPlan[] } {
+  const all = features.map((f) => f.feature);
+  const layout = buildLayout(kind, index, all, definitions);
+  const readingOf = (entity: string): Omit<EntityPlan, 'fields'> =>
+    buildReading(
+      layout,
+      features.filter(({ feature }) => feature.entity === entity),
+    );
+  const inRole = new Map(all.filter(({ entity }) => entity !== kind).map(({ entity, fields }) => [entity, fields]));
+  return {
+    entity: { ...readingOf(kind), fields: all[0]?.stateFields ?? [] },
+    roles: [...inRole].map(([entity, fields]) => ({ ...readingOf(entity), fields })),
   };
 }

@@ -3,7 +3,7 @@ import { compileDerived } from './derived.ts';
 import { type ExpandedFeature, expandFeatures } from './expand.ts';
 import { fingerprintText } from './hash.ts';
 import { lintFeatures } from './lint.ts';
-import { buildPlan } from './planBuilder.ts';
+import { buildPlans } from './planBuilder.ts';
 import type { FeatureProgram } from './types.ts';
 
 /** Definitions that do not pass `lintFeatures`; the message lists every problem with its position. */
@@ -27,17 +27,19 @@ function compileChecked(definitions: FeatureDefinitions): FeatureProgram {
   const { features } = expandFeatures(definitions);
   const kinds = new Map<string, { feature: ExpandedFeature; index: number }[]>();
   features.forEach((feature, index) => {
-    const own = kinds.get(feature.entity);
-    if (own === undefined) kinds.set(feature.entity, [{ feature, index }]);
+    const own = kinds.get(feature.state);
+    if (own === undefined) kinds.set(feature.state, [{ feature, index }]);
     else own.push({ feature, index });
   });
-  const entities = [...kinds].map(([kind, own], index) => buildPlan(kind, index, own, definitions));
+  const plans = [...kinds].map(([kind, own], index) => buildPlans(kind, index, own, definitions));
+  const entities = plans.map(({ entity }) => entity);
   const names = [...features.map((f) => f.name), ...(definitions.derived ?? []).map((d) => d.name)];
   const derived = (definitions.derived ?? []).map((d, i) => compileDerived(d, features.length + i, features, names));
   return {
     names,
     stateFingerprint: fingerprintText(JSON.stringify(entities.map((e) => [e.kind, e.fingerprint]))),
     entities,
+    roles: plans.flatMap(({ roles }) => roles),
     derived,
   };
 }

@@ -13,6 +13,8 @@ export interface FeatureProgram {
   /** Hash of what shapes the state bytes; state of another shape is migrated or refused, never misread. */
   readonly stateFingerprint: string;
   readonly entities: readonly EntityPlan[];
+  /** How states of these entities are read in another role, before the payment is counted; they keep nothing. */
+  readonly roles: readonly EntityPlan[];
   readonly derived: readonly DerivedFeature[];
 }
 

@@ -3,6 +3,7 @@ import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import type { EntityPlan } from '../../features/plan.ts';
 import { copyBytes } from '../../features/ring.ts';
+import { RoleReader } from '../../features/roleReader.ts';
 import { foreignState } from '../../features/state.ts';
 import type { DirtyEntity, FeatureProgram, StoredEntity, VelocityLabel, VelocityMemory } from '../../features/types.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -56,6 +57,7 @@ class MemoryVelocity implements VelocityMemory {
   readonly #present: Uint8Array;
   #epoch = 0;
   readonly #writers: readonly EntityWriter[];
+  readonly #roles: readonly RoleReader[];
   readonly #tenants = new Map<string, number>();
   readonly #tenantNames: string[] = [];
   /** By tenant, then kind: how keys begin. */
@@ -67,14 +69,16 @@ class MemoryVelocity implements VelocityMemory {
     this.program = program;
     this.#options = options;
     this.#entities = new Entities(options.hashSeed ?? 0);
-    this.#facts = new PaymentFacts(program.entities);
-    this.#scratch = new PaymentFacts(program.entities);
-    this.#group = Array.from({ length: groupRows }, () => new PaymentFacts(program.entities));
+    const plans = [...program.entities, ...program.roles];
+    this.#facts = new PaymentFacts(plans);
+    this.#scratch = new PaymentFacts(plans);
+    this.#group = Array.from({ length: groupRows }, () => new PaymentFacts(plans));
     const places = groupRows * program.entities.length;
     this.#hashes = new Int32Array(places);
     this.#guesses = new Int32Array(places);
     this.#present = new Uint8Array(places);
     this.#writers = program.entities.map((plan) => new EntityWriter(plan, this.#entities));
+    this.#roles = program.roles.map((plan) => new RoleReader(plan));
     this.#askStorage = options.storedElsewhere === true;
   }
 
@@ -145,6 +149,7 @@ class MemoryVelocity implements VelocityMemory {
     const writers = this.#writers;
     const { derived } = this.program;
     const facts = this.#group[row] as PaymentFacts;
+    if (this.#roles.length > 0) this.#readRoles(tenant, facts, out, at);
     for (let w = 0; w < writers.length; w++) {
       const writer = writers[w] as EntityWriter;
       const i = row * writers.length + w;
@@ -162,6 +167,21 @@ class MemoryVelocity implements VelocityMemory {
     }
     for (let d = 0; d < derived.length; d++) {
       writeDerived(derived[d] as (typeof derived)[number], facts.amountMinor, out.values, out.bounds, at);
+    }
+  }
+
+  /** Before the payment is counted: what it folds away is still there for it. */
+  #readRoles(tenant: number, facts: PaymentFacts, out: FeatureMatrix, at: number): void {
+    for (const role of this.#roles) {
+      const { plan } = role;
+      if (!hasKey(facts, plan)) {
+        writeMissing(plan, out, at);
+        continue;
+      }
+      const ref = this.#findOrLoad(tenant, plan, facts, this.#entities.hash(facts, plan, tenant));
+      const writer = this.#writers[plan.index] as EntityWriter;
+      if (ref !== 0) writer.open(ref);
+      role.write(ref === 0 ? undefined : writer.cell, facts.timeMs, out, at);
     }
   }
 

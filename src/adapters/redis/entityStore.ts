@@ -3,9 +3,10 @@ import { randomInt } from 'node:crypto';
 import type { Payment } from '../../domain/payment.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
-import { type EntityPlan, opCodes } from '../../features/plan.ts';
+import type { EntityPlan } from '../../features/plan.ts';
+import { RoleReader } from '../../features/roleReader.ts';
 import type { FeatureProgram } from '../../features/types.ts';
-import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes } from './appendCall.ts';
+import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes, type RoleRead } from './appendCall.ts';
 import type { RedisConnection } from './connection.ts';
 import { Copies } from './copies.ts';
 import { type EntityCopy, envelopeBytes, generationBytes, readBase } from './entityCopy.ts';
@@ -41,13 +42,10 @@ export interface EntityStoreOptions {
   readonly lifetimeMs: number;
 }
 
-const lifetimeOps: ReadonlySet<number> = new Set([opCodes.sinceFirst, opCodes.isFirst, opCodes.sinceLast]);
-
 /** After so long without an event no window of any event that may still come reaches what is stored. */
 function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
   const windowMs = plan.reachMs + lateDayMs + refreshMs;
-  const forLife = plan.ops.some(({ code }) => lifetimeOps.has(code));
-  return Math.ceil((forLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
+  return Math.ceil((plan.keptForLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
 }
 
 /** One call's rows and where their features go; `wanted` says whether anyone still waits for them. */
@@ -61,6 +59,9 @@ export class EntityStore {
   readonly copies: Copies;
   readonly #connection: RedisConnection;
   readonly #writers: readonly StateWriter[];
+  readonly #roles: readonly RoleReader[];
+  /** By which facts are loaded. */
+  readonly #allPlans: readonly EntityPlan[];
   readonly #ttlSeconds: readonly number[];
   readonly #plansBytes: Buffer;
   readonly #facts: PaymentFacts[] = [];
@@ -77,6 +78,8 @@ export class EntityStore {
     this.copies = new Copies(copiesBytesMax);
     this.#connection = connection;
     this.#writers = this.plans.map((plan) => new StateWriter(plan));
+    this.#roles = program.roles.map((plan) => new RoleReader(plan));
+    this.#allPlans = [...program.entities, ...program.roles];
     this.#ttlSeconds = this.plans.map((plan) => ttlSecondsOf(plan, lifetimeMs));
     this.#plansBytes = encodePlans(this.plans, this.#ttlSeconds);
   }
@@ -101,7 +104,7 @@ export class EntityStore {
     target: Target | undefined,
   ): Promise<ReadonlyMap<number, readonly number[]>> {
     const known = new Map<number, number[]>();
-    const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
+    const calls = this.#callsOf([...this.#worksOf(tenantId, payments, target !== undefined).values()]);
     const seed = this.#nextSeed();
     const requests = calls.map((works) => {
       return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
@@ -178,28 +181,34 @@ export class EntityStore {
     return seed;
   }
 
-  #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
+  /** @param reads whether entities are also to be read in other roles */
+  #worksOf(tenantId: string, payments: readonly Payment[], reads: boolean): Map<string, KeyWork> {
     const works = new Map<string, KeyWork>();
     const tenantPart = tenantPartOf(tenantId);
     const refreshBeforeMs = Date.now() - refreshMs;
+    const workOf = (facts: PaymentFacts, plan: EntityPlan): KeyWork => {
+      const shard = shardOf(facts, plan);
+      const key = entityKey(facts, plan, tenantPart, shard);
+      const known = works.get(key);
+      if (known !== undefined) return known;
+      const copy = this.copies.get(key);
+      const knownBytes = copy?.rawLength ?? 0;
+      const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
+      const work = { key, shard, planIndex: plan.index, rows: [], reads: [], copy, knownBytes, refresh, recordsAt: 0 };
+      works.set(key, work);
+      return work;
+    };
+    const roles = reads ? this.#roles : [];
     for (let row = 0; row < payments.length; row++) {
-      const facts = (this.#facts[row] ??= new PaymentFacts(this.plans));
+      const facts = (this.#facts[row] ??= new PaymentFacts(this.#allPlans));
       facts.load(payments[row] as Payment);
-      for (let planIndex = 0; planIndex < this.plans.length; planIndex++) {
-        const plan = this.plans[planIndex] as EntityPlan;
+      for (let role = 0; role < roles.length; role++) {
+        const { plan } = roles[role] as RoleReader;
         if (!hasKey(facts, plan)) continue;
-        const shard = shardOf(facts, plan);
-        const key = entityKey(facts, plan, tenantPart, shard);
-        const known = works.get(key);
-        if (known !== undefined) {
-          known.rows.push(row);
-          continue;
-        }
-        const copy = this.copies.get(key);
-        const knownBytes = copy?.rawLength ?? 0;
-        const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
-        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, refresh, recordsAt: 0 });
+        const work = workOf(facts, plan);
+        work.reads.push({ row, role, after: work.rows.length });
       }
+      for (const plan of this.plans) if (hasKey(facts, plan)) workOf(facts, plan).rows.push(row);
     }
     return works;
   }
@@ -260,14 +269,29 @@ export class EntityStore {
     const ownAt = endAt - fresh * stride;
     while (copy.rawLength < ownAt) this.#take(writer, copy, body, view, shift, false);
     const recordBytes = 1 + requestRecordBytes(plan);
+    let read = 0;
     for (let k = 0; k < rows.length; k++) {
+      if (out !== undefined) read = this.#readRoles(work, read, k, writer, out);
       const isFresh = answer[1 + k] === isNew && copy.rawLength < endAt;
       if (isFresh) this.#take(writer, copy, body, view, shift, out !== undefined);
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
       if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
     }
+    if (out !== undefined) this.#readRoles(work, read, rows.length, writer, out);
     if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
-    this.#keep(key, planIndex, copy);
+    // What was only asked for may not be there at all.
+    if (writer.cell.count > 0 || writer.cell.folded) this.#keep(key, planIndex, copy);
+  }
+
+  /** Those of the work's reads, from the so-manieth on, that come before its row k; answers how many have been read. */
+  #readRoles({ reads }: KeyWork, from: number, k: number, { cell }: StateWriter, out: FeatureMatrix): number {
+    let next = from;
+    for (; next < reads.length && (reads[next]?.after ?? 0) <= k; next++) {
+      const { row, role } = reads[next] as RoleRead;
+      const { timeMs } = this.#facts[row] as PaymentFacts;
+      this.#roles[role]?.write(cell, timeMs, out, row * out.featureCount);
+    }
+    return next;
   }
 
   /** The next record of the value, which stands in `body`, into the copy. */

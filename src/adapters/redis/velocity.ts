@@ -72,7 +72,7 @@ export class RedisVelocityStore implements VelocityStore {
   constructor(options: RedisVelocityOptions) {
     const { program, connection } = options;
     this.#program = program;
-    this.#facts = new PaymentFacts(program.entities);
+    this.#facts = new PaymentFacts([...program.entities, ...program.roles]);
     this.#isDecided = options.isDecided ?? (() => Promise.resolve(false));
     this.#backlog = new Backlog(options.backlogMax ?? backlogMaxDefault);
     this.#entities = new EntityStore({
@@ -254,12 +254,13 @@ export class RedisVelocityStore implements VelocityStore {
 
   /** Features of entities that the payment does not touch, and those that follow from others. */
   #writeRest(payments: readonly Payment[], out: FeatureMatrix): void {
-    const { entities, derived } = this.#program;
+    const { entities, roles, derived } = this.#program;
     const facts = this.#facts;
     for (let row = 0; row < payments.length; row++) {
       const at = row * out.featureCount;
       facts.load(payments[row] as Payment);
       for (const plan of entities) if (!hasKey(facts, plan)) writeMissing(plan, out, at);
+      for (const plan of roles) if (!hasKey(facts, plan)) writeMissing(plan, out, at);
       for (const each of derived) writeDerived(each, facts.amountMinor, out.values, out.bounds, at);
     }
   }

@@ -64,13 +64,14 @@ export class Oracle {
     const values = feature.fields.map((field) => fieldValue(at.payment, field));
     if (values.some((value) => value === undefined)) return Number.NaN;
     const t = at.payment.occurredAtMs;
+    const inRole = feature.entity !== feature.state;
     const before = (e: OracleEvent): boolean =>
-      e.payment.occurredAtMs < t || (e.payment.occurredAtMs === t && e.arrival <= at.arrival);
+      e.payment.occurredAtMs < t || (!inRole && e.payment.occurredAtMs === t && e.arrival <= at.arrival);
     // The features of one entity look at the same events.
     let own = this.#own.get(feature.entity);
     if (own === undefined) {
       own = this.#events.filter(
-        (e) => feature.fields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
+        (e) => feature.stateFields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
       );
       this.#own.set(feature.entity, own);
     }
@@ -79,7 +80,7 @@ export class Oracle {
       case 'sinceLast':
         return others.length === 0 ? Number.NaN : (t - Math.max(...others)) / 1000;
       case 'sinceFirst':
-        return (t - Math.min(t, ...others)) / 1000;
+        return inRole && others.length === 0 ? Number.NaN : (t - Math.min(t, ...others)) / 1000;
       case 'isFirst':
         return others.length === 0 ? 1 : 0;
       case 'fraudRun':
