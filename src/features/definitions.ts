@@ -96,10 +96,11 @@ export const FeatureDefinition = Type.Object(
 );
 export type FeatureDefinition = Static<typeof FeatureDefinition>;
 
-const derivedOps = ['ratio', 'zScore', 'rate', 'difference', 'logRatio', 'smoothedRate'] as const;
+const derivedOps = ['ratio', 'zScore', 'rate', 'difference', 'logRatio', 'smoothedRate', 'common'] as const;
 /**
  * `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window;
- * `difference` a − b; `logRatio` ln(a ÷ b); `smoothedRate` (a + weight · prior) ÷ (b + weight).
+ * `difference` a − b; `logRatio` ln(a ÷ b); `smoothedRate` (a + weight · prior) ÷ (b + weight); `common` how many values two
+ * `distinct` features share.
  */
 export const DerivedDefinition = Type.Object(
   {

@@ -1,3 +1,4 @@
+import type { ValueSets } from './common.ts';
 import { labelRunValue } from './labelRuns.ts';
 import { runLane } from './lanes.ts';
 import { type EntityPlan, type Op, opCodes, type UnusualLane } from './plan.ts';
@@ -90,6 +91,11 @@ export class Evaluation {
       const op = ops[o] as Op;
       values[at + op.feature] = this.valueOf(cell, op);
     }
+  }
+
+  /** Hands on the values that `plan.gathers` names; the cursors must have been set before. */
+  gather(cell: StateCell, sets: ValueSets): void {
+    for (const each of this.plan.gathers) sets.gather(each, cell, this);
   }
 
   stopOf(op: Op): number {

@@ -1,3 +1,4 @@
+import type { Gather } from './common.ts';
 import type { FieldCode } from './fields.ts';
 import type { PaymentPredicate } from './filters.ts';
 
@@ -147,6 +148,8 @@ export interface EntityPlan {
   readonly slotCount: number;
   readonly ops: readonly Op[];
   readonly featureIndexes: readonly number[];
+  /** Features whose values are wanted, not only their number. */
+  readonly gathers: readonly Gather[];
   /** Some feature looks back without a window. */
   readonly keptForLife: boolean;
   /** The farthest a window reaches back, in whatever role. */

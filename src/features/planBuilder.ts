@@ -182,7 +182,7 @@ interface IndexedFeature {
 
 /** What the state of a kind holds, whoever reads it; and where a feature finds its part of that. */
 interface Layout {
-  readonly state: Omit<EntityPlan, 'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes'>;
+  readonly state: Omit<EntityPlan, 'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes' | 'gathers'>;
   readonly maskOf: (feature: ExpandedFeature) => number;
   readonly columnOf: (feature: ExpandedFeature) => number;
 }
@@ -247,7 +247,11 @@ function buildLayout(
 }
 
 /** How features of one entity, all in the same role, are read from that state. */
-function buildReading({ state, maskOf, columnOf }: Layout, features: readonly IndexedFeature[]): Omit<EntityPlan, 'fields'> {
+function buildReading(
+  { state, maskOf, columnOf }: Layout,
+  features: readonly IndexedFeature[],
+  sets: ReadonlyMap<number, number>,
+): Omit<EntityPlan, 'fields'> {
   const own = features.map((f) => f.feature);
   const boundaries = boundariesOf(own);
   const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
@@ -256,23 +260,33 @@ function buildReading({ state, maskOf, columnOf }: Layout, features: readonly In
   const opOf = (f: ExpandedFeature, index: number): Op =>
     buildOp(f, index, maskOf(f), columnOf(f), boundaryOf, built.slotOf);
   const unusual = planUnusual(own, maskOf, boundaryOf, (f) => opOf(f, -1), built.slotCount);
+  const ops = features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual));
   return {
     ...state,
     boundaries: Float64Array.from(boundaries),
     lanes: built.lanes,
     unusual: unusual.lanes,
     slotCount: unusual.slotCount,
-    ops: features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual)),
+    ops,
     featureIndexes: features.map((f) => f.index),
+    gathers: ops.flatMap((op) => {
+      const [set, column] = [sets.get(op.feature), state.columns[op.column]];
+      return set === undefined || column === undefined ? [] : [{ op, columnAt: column.at, columnBytes: column.bytes, set }];
+    }),
   };
 }
 
-/** The plan of one entity kind, and those by which its state is read in another role. @param features those of the kind */
+/**
+ * The plan of one entity kind, and those by which its state is read in another role.
+ * @param features those of the kind
+ * @param sets by feature, where its values are gathered
+ */
 export function buildPlans(
   kind: string,
   index: number,
   features: readonly IndexedFeature[],
   definitions: FeatureDefinitions,
+  sets: ReadonlyMap<number, number>,
 ): { readonly entity: EntityPlan; readonly roles: readonly EntityPlan[] } {
   const all = features.map((f) => f.feature);
   const layout = buildLayout(kind, index, all, definitions);
@@ -280,6 +294,7 @@ export function buildPlans(
     buildReading(
       layout,
       features.filter(({ feature }) => feature.entity === entity),
+      sets,
     );
   const inRole = new Map(all.filter(({ entity }) => entity !== kind).map(({ entity, fields }) => [entity, fields]));
   return {

@@ -3,6 +3,7 @@
  * payment's own moment. What happens at the same moment is not looked at, so the values do not depend on which of two
  * payments of one moment came first, and a payment to oneself does not count for itself.
  */
+import type { ValueSets } from './common.ts';
 import { Evaluation } from './evaluation.ts';
 import { FoldedWindows } from './folded.ts';
 import type { FeatureMatrix } from './frame.ts';
@@ -24,12 +25,13 @@ export class RoleReader {
   }
 
   /** Writes the features as of `timeMs` into row `row` (an offset) of the matrix. @param seen undefined where there is no state */
-  write(seen: StateCell | undefined, timeMs: number, out: FeatureMatrix, row: number): void {
+  write(seen: StateCell | undefined, timeMs: number, out: FeatureMatrix, row: number, sets?: ValueSets): void {
     const cell = seen ?? this.#unseen;
     const evaluation = this.#evaluation;
     const end = cell.upperBound(timeMs - 1);
     evaluation.folded = cell.folded && timeMs <= cell.completeSinceMs;
     evaluation.runAt(cell, timeMs, end);
+    if (sets !== undefined) evaluation.gather(cell, sets);
     if (cell.folded && (end === 0 || timeMs - this.plan.reachMs < cell.completeSinceMs)) {
       this.#folded.write(cell, evaluation, out.values, out.bounds, row);
       return;

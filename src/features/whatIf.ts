@@ -228,7 +228,7 @@ class Definitions implements WhatIf {
     recorded: Float64Array,
     next: (feature: ExpandedFeature, value: number, at: number) => number | undefined,
   ): ChangedFeatures {
-    const { names, derived } = this.#program;
+    const { names, derived, common } = this.#program;
     const values = Float64Array.from(recorded);
     const held = new Set<string>();
     this.#features.forEach((feature, i) => {
@@ -236,6 +236,10 @@ class Definitions implements WhatIf {
       if (value === undefined) held.add(feature.name);
       else values[i] = value;
     });
+    // Which values they share is not recorded, only how many.
+    for (const { feature, operands } of common) {
+      if (operands.some((operand) => held.has(names[operand] ?? ''))) held.add(names[feature] ?? '');
+    }
     const bounds = new Float64Array(values.length);
     for (const op of derived) {
       writeDerived(op, payment.amountMinor, values, bounds, 0);

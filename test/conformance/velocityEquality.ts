@@ -51,7 +51,14 @@ const definitions = (ringEventsMax: number): FeatureDefinitions => ({
     { entity: 'account+customer', as: 'customer+account', aggregate: 'isFirst' },
     { entity: 'account+customer', as: 'customer+account', aggregate: 'sinceLast' },
   ],
-  derived: [{ name: 'customer.share', op: 'ratio', of: ['amountMinor', 'customer.mean.amountMinor.24h'] }],
+  derived: [
+    ...windows.map((window) => ({
+      name: `customer.paidByInCommon.${window}`,
+      op: 'common' as const,
+      of: [`customerAsAccount.distinct.customer.${window}`, `terminal.distinct.customer.${window}`],
+    })),
+    { name: 'customer.share', op: 'ratio', of: ['amountMinor', 'customer.mean.amountMinor.24h'] },
+  ],
 });
 
 const hourMs = 3_600_000;

@@ -1,3 +1,4 @@
+import { ValueSets, writeCommon } from '../../features/common.ts';
 import { writeDerived } from '../../features/derived.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
@@ -58,6 +59,8 @@ class MemoryVelocity implements VelocityMemory {
   #epoch = 0;
   readonly #writers: readonly EntityWriter[];
   readonly #roles: readonly RoleReader[];
+  /** Undefined where no feature gathers values. */
+  readonly #sets: ValueSets | undefined;
   readonly #tenants = new Map<string, number>();
   readonly #tenantNames: string[] = [];
   /** By tenant, then kind: how keys begin. */
@@ -78,6 +81,7 @@ class MemoryVelocity implements VelocityMemory {
     this.#guesses = new Int32Array(places);
     this.#present = new Uint8Array(places);
     this.#writers = program.entities.map((plan) => new EntityWriter(plan, this.#entities));
+    this.#sets = program.valueSets === 0 ? undefined : new ValueSets(program.valueSets);
     this.#roles = program.roles.map((plan) => new RoleReader(plan));
     this.#askStorage = options.storedElsewhere === true;
   }
@@ -147,6 +151,7 @@ class MemoryVelocity implements VelocityMemory {
 
   #appendRow(tenant: number, row: number, out: FeatureMatrix, at: number, batch: number): void {
     const writers = this.#writers;
+    const sets = this.#sets;
     const { derived } = this.program;
     const facts = this.#group[row] as PaymentFacts;
     if (this.#roles.length > 0) this.#readRoles(tenant, facts, out, at);
@@ -163,7 +168,10 @@ class MemoryVelocity implements VelocityMemory {
       if (sure && this.#entities.matches(guess, facts, writer.plan, tenant)) writer.open(guess);
       else this.#openOrCreate(tenant, writer, facts, this.#hashes[i] as number);
       if (writer.append(facts)) this.#entities.markDirty(writer.ref, batch);
-      writer.write(out, at);
+      writer.write(out, at, sets);
+    }
+    if (sets !== undefined) {
+      for (const each of this.program.common) writeCommon(each, sets, out.values, out.bounds, at);
     }
     for (let d = 0; d < derived.length; d++) {
       writeDerived(derived[d] as (typeof derived)[number], facts.amountMinor, out.values, out.bounds, at);
@@ -181,7 +189,7 @@ class MemoryVelocity implements VelocityMemory {
       const ref = this.#findOrLoad(tenant, plan, facts, this.#entities.hash(facts, plan, tenant));
       const writer = this.#writers[plan.index] as EntityWriter;
       if (ref !== 0) writer.open(ref);
-      role.write(ref === 0 ? undefined : writer.cell, facts.timeMs, out, at);
+      role.write(ref === 0 ? undefined : writer.cell, facts.timeMs, out, at, this.#sets);
     }
   }
 

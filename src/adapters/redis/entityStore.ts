@@ -1,6 +1,7 @@
 /** Entities in Redis: append to many and read them, change one. No waiting for a better day: see velocity.ts for that. */
 import { randomInt } from 'node:crypto';
 import type { Payment } from '../../domain/payment.ts';
+import type { ValueSets } from '../../features/common.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import type { EntityPlan } from '../../features/plan.ts';
@@ -52,6 +53,8 @@ function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
 interface Target {
   readonly out: FeatureMatrix;
   readonly wanted: () => boolean;
+  /** By row, what its features gather; empty where none does. */
+  readonly sets: readonly ValueSets[];
 }
 
 export class EntityStore {
@@ -243,14 +246,15 @@ export class EntityStore {
     works.forEach((work, i) => {
       const answer: unknown = reply[i];
       if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
-      this.#apply(work, answer, view, wanted ? target.out : undefined);
+      this.#apply(work, answer, view, wanted ? target : undefined);
       for (let k = 0; k < work.rows.length; k++)
         if (answer[1 + k] !== isNew) addTo(known, work.rows[k] as number, work.planIndex);
     });
   }
 
   /** Takes in what the script answered of one entity, and evaluates the rows of the batch as they come by. */
-  #apply(work: KeyWork, answer: Buffer, request: DataView, out: FeatureMatrix | undefined): void {
+  #apply(work: KeyWork, answer: Buffer, request: DataView, target: Target | undefined): void {
+    const out = target?.out;
     const { key, planIndex, rows } = work;
     const plan = this.plans[planIndex] as EntityPlan;
     const writer = this.#writers[planIndex] as StateWriter;
@@ -271,25 +275,29 @@ export class EntityStore {
     const recordBytes = 1 + requestRecordBytes(plan);
     let read = 0;
     for (let k = 0; k < rows.length; k++) {
-      if (out !== undefined) read = this.#readRoles(work, read, k, writer, out);
+      if (target !== undefined) read = this.#readRoles(work, read, k, writer, target);
       const isFresh = answer[1 + k] === isNew && copy.rawLength < endAt;
       if (isFresh) this.#take(writer, copy, body, view, shift, out !== undefined);
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
-      if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
+      if (out !== undefined) {
+        const row = rows[k] as number;
+        writer.write(out, row * out.featureCount, target?.sets[row]);
+      }
     }
-    if (out !== undefined) this.#readRoles(work, read, rows.length, writer, out);
+    if (target !== undefined) this.#readRoles(work, read, rows.length, writer, target);
     if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
     // What was only asked for may not be there at all.
     if (writer.cell.count > 0 || writer.cell.folded) this.#keep(key, planIndex, copy);
   }
 
   /** Those of the work's reads, from the so-manieth on, that come before its row k; answers how many have been read. */
-  #readRoles({ reads }: KeyWork, from: number, k: number, { cell }: StateWriter, out: FeatureMatrix): number {
+  #readRoles({ reads }: KeyWork, from: number, k: number, { cell }: StateWriter, target: Target): number {
+    const { out, sets } = target;
     let next = from;
     for (; next < reads.length && (reads[next]?.after ?? 0) <= k; next++) {
       const { row, role } = reads[next] as RoleRead;
       const { timeMs } = this.#facts[row] as PaymentFacts;
-      this.#roles[role]?.write(cell, timeMs, out, row * out.featureCount);
+      this.#roles[role]?.write(cell, timeMs, out, row * out.featureCount, sets[row]);
     }
     return next;
   }

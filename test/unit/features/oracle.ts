@@ -18,6 +18,8 @@ export class Oracle {
   readonly #filters: Readonly<Record<string, Filter>>;
   readonly #events: OracleEvent[] = [];
   readonly #own = new Map<string, OracleEvent[]>();
+  /** By feature of `distinct`: its values for the payment last appended. */
+  readonly #values = new Map<string, ReadonlySet<string | undefined>>();
   #arrivals = 0;
   /** By feature: how many amounts equal their limit up to rounding, in the last append; each may be counted either way. */
   readonly ties = new Map<string, number>();
@@ -38,11 +40,15 @@ export class Oracle {
     const at = event;
     this.#own.clear();
     this.ties.clear();
+    this.#values.clear();
     const named = new Map([
       ['amountMinor', payment.amountMinor],
       ...this.features.map((feature): [string, number] => [feature.name, this.#value(feature, at)]),
     ]);
-    for (const definition of this.#derived) named.set(definition.name, derivedOf(definition, named));
+    for (const definition of this.#derived) {
+      const shared = definition.op === 'common' ? this.#common(definition, named) : undefined;
+      named.set(definition.name, shared ?? derivedOf(definition, named));
+    }
     return [...named.values()].slice(1);
   }
 
@@ -155,10 +161,19 @@ export class Oracle {
         return n === 0 ? 0 : inside.filter((e) => e.fraud).length / n;
       case 'stddev':
         return n === 0 ? Number.NaN : deviation(amounts, sum);
-      default:
-        return new Set(inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined))
-          .size;
+      default: {
+        const found = inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined);
+        this.#values.set(feature.name, new Set(found));
+        return new Set(found).size;
+      }
     }
+  }
+
+  #common({ of: [a = '', b = ''] }: DerivedDefinition, named: ReadonlyMap<string, number>): number {
+    const [one, other] = [this.#values.get(a), this.#values.get(b)];
+    if (one === undefined || other === undefined || Number.isNaN(named.get(a)) || Number.isNaN(named.get(b)))
+      return Number.NaN;
+    return [...one].filter((value) => other.has(value)).length;
   }
 }
 
