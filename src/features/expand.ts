@@ -58,7 +58,11 @@ function checkField(definition: FeatureDefinition, at: string, report: Report): 
   }
   const code = field === undefined ? undefined : fieldCode(field);
   if (code === undefined) report(`${at}/field`, `distinct needs a field to count, and "${field ?? ''}" is none`);
-  else if (stateKind(definition).split('+').includes(field ?? '')) {
+  else if (
+    stateKind(definition)
+      .split('+')
+      .includes(field ?? '')
+  ) {
     report(`${at}/field`, `"${field ?? ''}" is the entity itself, there is always one`);
   }
   return code;

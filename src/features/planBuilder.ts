@@ -182,7 +182,10 @@ interface IndexedFeature {
 
 /** What the state of a kind holds, whoever reads it; and where a feature finds its part of that. */
 interface Layout {
-  readonly state: Omit<EntityPlan, 'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes' | 'gathers'>;
+  readonly state: Omit<
+    EntityPlan,
+    'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes' | 'gathers'
+  >;
   readonly maskOf: (feature: ExpandedFeature) => number;
   readonly columnOf: (feature: ExpandedFeature) => number;
 }
@@ -271,7 +274,9 @@ function buildReading(
     featureIndexes: features.map((f) => f.index),
     gathers: ops.flatMap((op) => {
       const [set, column] = [sets.get(op.feature), state.columns[op.column]];
-      return set === undefined || column === undefined ? [] : [{ op, columnAt: column.at, columnBytes: column.bytes, set }];
+      return set === undefined || column === undefined
+        ? []
+        : [{ op, columnAt: column.at, columnBytes: column.bytes, set }];
     }),
   };
 }

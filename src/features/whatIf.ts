@@ -155,7 +155,8 @@ class Definitions implements WhatIf {
         return aggregate === 'count' && filter === undefined ? value + 1 : undefined;
       }
       // Another device has a history of its own, and the customer's count of devices may be another.
-      const concerned = fields.some((field) => fieldAliases[field] === other) || (distinct !== undefined && pair.includes(entity));
+      const concerned =
+        fields.some((field) => fieldAliases[field] === other) || (distinct !== undefined && pair.includes(entity));
       return concerned && !Number.isNaN(value) ? undefined : value;
     });
   }

@@ -28,7 +28,9 @@ function contentOf(path: string): string {
   } catch (error) {
     throw wrongUsage(`The labels ${path}, which the mapping names, cannot be read: ${(error as Error).message}`);
   }
-  throw wrongUsage(`The labels ${path} are more than ${labelBytesMax / 1024 / 1024} MB: keep the columns and rows that are needed.`);
+  throw wrongUsage(
+    `The labels ${path} are more than ${labelBytesMax / 1024 / 1024} MB: keep the columns and rows that are needed.`,
+  );
 }
 
 /** By the joined columns' values what the label column says. */
@@ -53,7 +55,8 @@ function readTable(path: string, columns: readonly string[], column: string): Re
 export function openLabels(label: Label | undefined, path: string): LabelReader {
   if (label === undefined) return () => undefined;
   const [fraud, legitimate] = [new Set(label.fraud), new Set(label.legitimate)];
-  const meaning = (text: string): boolean | undefined => (fraud.has(text) ? true : legitimate.has(text) ? false : undefined);
+  const meaning = (text: string): boolean | undefined =>
+    fraud.has(text) ? true : legitimate.has(text) ? false : undefined;
   const { from } = label;
   if (from === undefined) return (cell) => meaning(cell(label.column));
   const own = Object.keys(from.on);

@@ -87,12 +87,9 @@ describe('an entity in another role', { timeout: 120_000 }, () => {
 
   it('equals it for dense entities', () => {
     fc.assert(
-      fc.property(
-        fc.array(stepOf(amounts, 1, transfers(amounts)), { minLength: 150, maxLength: 220 }),
-        (steps) => {
-          compareHistory(definitions(2048), filters, steps, false);
-        },
-      ),
+      fc.property(fc.array(stepOf(amounts, 1, transfers(amounts)), { minLength: 150, maxLength: 220 }), (steps) => {
+        compareHistory(definitions(2048), filters, steps, false);
+      }),
       { numRuns: 12, endOnFailure: true },
     );
   });
