@@ -10,7 +10,7 @@ import type { Payment } from '../../../src/domain/payment.ts';
 import type { FeatureDefinition, FeatureDefinitions } from '../../../src/features/definitions.ts';
 import { createFeatureMatrix } from '../../../src/features/frame.ts';
 import { compileFeatures } from '../../../src/features/program.ts';
-import { amounts, compareHistory, stepOf, wideAmounts } from './compareHistory.ts';
+import { amounts, compareHistory, type Step, stepOf, wideAmounts } from './compareHistory.ts';
 import { makePayment } from './oracle.ts';
 
 const windows = ['1m', '1h', '24h', '7d'];
@@ -105,6 +105,20 @@ describe('an entity in another role', { timeout: 120_000 }, () => {
       ),
       { numRuns: 80, endOnFailure: true },
     );
+  });
+
+  it('does not count what was folded at the very moment of a late payment', () => {
+    const pay = (gapMs: number, accountId: string, counterpartyAccountId: string): Step => ({
+      kind: 'pay',
+      gapMs,
+      fields: { accountId, counterpartyAccountId, amountMinor: 700 },
+    });
+    for (const gapMs of [0, 60_000]) {
+      const paid = Array.from({ length: 14 }, (_, i) => pay(i % 2 === 0 ? 60_000 : gapMs, 'B', 'A'));
+      for (let back = 0; back < 14; back++) {
+        compareHistory(definitions(8), filters, [...paid, pay(-60_000 * back, 'A', 'C')], true);
+      }
+    }
   });
 
   it('tells who was paid what before, how long ago, and who paid back', () => {
