@@ -25,7 +25,7 @@ interface Options {
   readonly features: string;
   readonly recipe: string;
   readonly mapping?: string;
-  readonly where?: FactIs;
+  readonly where?: readonly FactIs[];
   readonly seeds: number;
   readonly backend: TrainingBackend | 'auto';
   readonly json: boolean;
@@ -119,7 +119,7 @@ async function evaluateOne(directory: string, options: Options): Promise<void> {
         delayDays: options.delayDays,
         testDays: options.testDays,
       },
-      ...(options.where === undefined ? {} : { where: options.where }),
+      where: options.where ?? [],
       signal,
       onPayments: progress.onPayments,
     });
@@ -162,7 +162,10 @@ export function evaluateCommand(): Command {
     .option('--recipe <file>', 'inputs and settings of the training', join(configDirectory, 'model/recipe.json'))
     .option('--mapping <file>', 'how the columns of a CSV file become payments (docs/replay.md)')
     .addOption(
-      new Option('--where <fact=number>', 'judge a model only by payments of which this fact is so').argParser(factIs),
+      new Option(
+        '--where <fact=number>',
+        'judge a model only by payments of which this fact is so; may be repeated',
+      ).argParser(factIs),
     )
     .option('--seeds <number>', 'trainings whose median counts', wholeNumber(1, seedsMax), 3)
     .addOption(

@@ -33,11 +33,11 @@ export interface FactIs {
   readonly value: number;
 }
 
-/** `FACT=NUMBER`: the rows of which a numeric fact has this value. */
-export function factIs(text: string): FactIs {
+/** `FACT=NUMBER`, each time it is given: the rows of which a numeric fact has this value. */
+export function factIs(text: string, before: readonly FactIs[] = []): readonly FactIs[] {
   const at = text.lastIndexOf('=');
   const [fact, number] = [text.slice(0, at), text.slice(at + 1)];
   const value = number.trim() === '' ? Number.NaN : Number(number);
   if (at < 1 || Number.isNaN(value)) throw new InvalidArgumentError('It must be FACT=NUMBER, as customer.isFirst=1.');
-  return { fact, value };
+  return [...before, { fact, value }];
 }

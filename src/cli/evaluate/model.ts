@@ -16,8 +16,8 @@ export interface ModelEvaluationJob {
   readonly source: PaymentSource;
   readonly features: unknown;
   readonly split: Split;
-  /** Only payments of which this numeric fact has this value are judged. */
-  readonly where?: FactIs;
+  /** Only payments of which these numeric facts have these values are judged. */
+  readonly where: readonly FactIs[];
   readonly signal: AbortSignal;
   readonly onPayments: (paymentsFed: number) => void;
 }
@@ -49,7 +49,7 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
       source,
       features: job.features,
       // What rows are chosen by stands behind the inputs, where scoring does not look.
-      facts: where === undefined ? facts : [...facts, where.fact],
+      facts: [...facts, ...where.map(({ fact }) => fact)],
       ...splitDays(split),
       signal,
       onProgress: job.onPayments,
@@ -57,7 +57,7 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
     if (data === undefined) throw failed('Stopped before the end: there is no result.');
     const { history } = data;
     const isJudged = (row: number): boolean =>
-      where === undefined || history.facts.value(row, facts.length) === where.value;
+      where.every(({ value }, i) => history.facts.value(row, facts.length + i) === value);
     const rows = splitRows(history, split).test.filter(isJudged);
     const testStartDay = testStartDayOf(split);
     checkJudgingRows(history, rows, 'test', testStartDay, split.testDays);

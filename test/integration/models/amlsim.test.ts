@@ -18,8 +18,8 @@ import { requires } from '../../helpers/requirements.ts';
 const amlsim = requires('amlsim');
 const repository = resolve(import.meta.dirname, '../../..');
 const config = (name: string): string => join(repository, 'config/amlsim', name);
-const small = { ensemble: 1, hidden: [16], epochs: 6, candidates: [] };
-const firstOfPair = 'account+counterpartyAccount.isFirst=1';
+const small = { ensemble: 1, hidden: [16], epochs: 4, candidates: [] };
+const firstOfPair = ['--where', 'account+counterpartyAccount.isFirst=1', '--where', 'account.count.24h=1'];
 
 let directory = '';
 beforeAll(async () => {
@@ -83,7 +83,7 @@ describe.skipIf(!amlsim.met)('AMLSim', { timeout: 120_000 }, () => {
     const evaluate = ['evaluate', '--model', out, '--data', amlsim.path, ...data, ...period];
     const all = JSON.parse(await holdfast(...evaluate)) as { readonly ap: number; readonly testRows: number };
     expect(all.ap).toBeCloseTo(card.metrics.averagePrecision, 9);
-    const first = JSON.parse(await holdfast(...evaluate, '--where', firstOfPair)) as typeof all & {
+    const first = JSON.parse(await holdfast(...evaluate, ...firstOfPair)) as typeof all & {
       readonly auc: number;
     };
     expect(first.testRows).toBeLessThan(all.testRows);
