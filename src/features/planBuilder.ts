@@ -1,84 +1,21 @@
-import { type FeatureDefinitions, ringEventsDefault } from './definitions.ts';
+import type { FeatureDefinitions } from './definitions.ts';
 import type { ExpandedFeature } from './expand.ts';
-import { columnBytes } from './fields.ts';
-import { compileFilter } from './filters.ts';
-import { hashText } from './hash.ts';
 import {
-  bucketHeadBytes,
-  type Column,
   type EntityPlan,
   fraudBit,
   type Lane,
-  laneTypes,
   type LaneType,
+  laneTypes,
   type Op,
   opCodes,
-  type Quantity,
-  quantityBytes,
-  recordFlagsAt,
   roleOpCodes,
 } from './plan.ts';
-import { stateVersion } from './state.ts';
-import { planUnusual, referenceBoundaries, type UnusualPlan, unusualRequests } from './unusualPlan.ts';
-
-/** A lane in the making: distances in milliseconds instead of boundary indexes. */
-export interface Request {
-  readonly type: LaneType;
-  readonly mask: number;
-  readonly column: number;
-  readonly delayMs: number;
-  readonly windowMs: number;
-}
-
-/** They ask which payments are labelled as frauds. */
-const labelled: ReadonlySet<string> = new Set([
-  'fraudRate',
-  'frauds',
-  'fraudRun',
-  'sinceFraudRun',
-  'sinceFraud',
-  'sinceGenuine',
-]);
-
-const needs: Readonly<Record<string, readonly LaneType[]>> = {
-  sum: [laneTypes.sum],
-  mean: [laneTypes.sum],
-  min: [laneTypes.min],
-  max: [laneTypes.max],
-  stddev: [laneTypes.sum, laneTypes.squares],
-  distinct: [laneTypes.distinct],
-};
-
-function uniqueSorted(values: readonly number[]): number[] {
-  return [...new Set(values)].sort((a, b) => a - b);
-}
-
-function requestsOf(feature: ExpandedFeature, mask: number, column: number): Request[] {
-  const { windowMs, delayMs, aggregate } = feature;
-  if (windowMs === 0) return [];
-  if (aggregate === 'unusual') return unusualRequests(feature, mask);
-  const at = { delayMs, windowMs };
-  const requests: Request[] = (needs[aggregate] ?? []).map((type) => ({
-    type,
-    mask,
-    column: type === laneTypes.distinct ? column : -1,
-    ...at,
-  }));
-  const counted = aggregate !== 'distinct' && aggregate !== 'min' && aggregate !== 'max' && aggregate !== 'sum';
-  if (counted && mask !== 0) requests.push({ type: laneTypes.count, mask, column: -1, ...at });
-  if (labelled.has(aggregate)) requests.push({ type: laneTypes.count, mask: mask | fraudBit, column: -1, ...at });
-  return requests;
-}
+import { boundariesOf, labelled, type Request, requestsOf, uniqueSorted } from './requests.ts';
+import { buildLayout, type Layout } from './stateLayout.ts';
+import { planUnusual, type UnusualPlan } from './unusualPlan.ts';
 
 function laneKey(r: Omit<Request, 'windowMs'>): string {
   return `${r.type}/${r.mask}/${r.column}/${r.delayMs}`;
-}
-
-/** What is accumulated for the requests, each once. */
-function quantitiesOf(requests: readonly Request[]): Quantity[] {
-  const quantities = new Map<string, Quantity>();
-  for (const { type, mask, column } of requests) quantities.set(`${type}/${mask}/${column}`, { type, mask, column });
-  return [...quantities.values()];
 }
 
 /** Lays out the lanes and answers where a request's result is found. */
@@ -165,88 +102,10 @@ function unusualOp(op: Op, feature: ExpandedFeature, plan: UnusualPlan): Op {
   return { ...op, slot: plan.slotOf(feature), threshold, reachMs: Math.max(op.reachMs, threshold.mean.reachMs) };
 }
 
-/** Buckets always know their smallest and largest amount: the bounds of means and deviations come from them. */
-function withExtremes(quantities: readonly Quantity[]): Quantity[] {
-  const all = [...quantities];
-  for (const type of [laneTypes.min, laneTypes.max]) {
-    if (!all.some((q) => q.type === type && q.mask === 0)) all.push({ type, mask: 0, column: -1 });
-  }
-  return all;
-}
-
 interface IndexedFeature {
   readonly feature: ExpandedFeature;
   /** Its index in the program. */
   readonly index: number;
-}
-
-/** What the state of a kind holds, whoever reads it; and where a feature finds its part of that. */
-interface Layout {
-  readonly state: Omit<
-    EntityPlan,
-    'fields' | 'boundaries' | 'lanes' | 'unusual' | 'slotCount' | 'ops' | 'featureIndexes' | 'gathers'
-  >;
-  readonly maskOf: (feature: ExpandedFeature) => number;
-  readonly columnOf: (feature: ExpandedFeature) => number;
-}
-
-function boundariesOf(features: readonly ExpandedFeature[]): number[] {
-  const windowed = features.filter((f) => f.windowMs > 0);
-  return uniqueSorted(
-    windowed.flatMap((f) => [
-      ...(f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs]),
-      ...referenceBoundaries(f),
-    ]),
-  );
-}
-
-function buildLayout(
-  kind: string,
-  index: number,
-  features: readonly ExpandedFeature[],
-  definitions: FeatureDefinitions,
-): Layout {
-  const filterNames = [...new Set(features.flatMap((f) => f.filter ?? []))].sort();
-  const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
-  const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
-  const hasLabel = features.some((f) => labelled.has(f.aggregate));
-  const hasFlags = hasLabel || filterNames.length > 0;
-  let at = recordFlagsAt + (hasFlags ? 1 : 0);
-  const columns: Column[] = [];
-  for (const field of uniqueSorted(features.flatMap((f) => f.distinct ?? []))) {
-    columns.push({ field, bytes: columnBytes(field), at });
-    at += columnBytes(field);
-  }
-  const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
-  const counted = quantitiesOf(features.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f))));
-  const hasAmount = counted.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
-  const quantities = hasAmount ? withExtremes(counted) : counted;
-  let bucketBytes = bucketHeadBytes;
-  const quantityAt = quantities.map((q) => {
-    bucketBytes += quantityBytes[q.type] ?? 0;
-    return bucketBytes - (quantityBytes[q.type] ?? 0);
-  });
-  const ringEventsMax = definitions.ringEventsMax ?? ringEventsDefault;
-  const reachMs = boundariesOf(features).at(-1) ?? 0;
-  const shape = { stateVersion, kind, columns, filterDefinitions, hasLabel, hasAmount, quantities };
-  const state = {
-    kind,
-    index,
-    fingerprint: hashText(JSON.stringify({ ...shape, ringEventsMax, reachMs })) >>> 0,
-    hasFlags,
-    hasLabel,
-    hasAmount,
-    columns,
-    amountAt: at,
-    filters: filterDefinitions.map(compileFilter),
-    quantities,
-    bucketBytes,
-    quantityAt,
-    keptForLife: features.some((f) => f.windowMs === 0),
-    reachMs,
-    ringEventsMax,
-  };
-  return { state, maskOf, columnOf };
 }
 
 /** How features of one entity, all in the same role, are read from that state. */

@@ -15,9 +15,8 @@ import { RedisUnavailable } from './errors.ts';
 import { entityKey, hasKey, shardOf, tenantPartOf } from './keys.ts';
 import { appendScript, replaceScript } from './scripts.ts';
 import { StateWriter } from './stateWriter.ts';
+import { callsOf, Works } from './works.ts';
 
-/** Keys in one script call where any keys may stand in one: long enough to be cheap, short enough not to hold Redis up. */
-const keysPerCallMax = 64;
 /** A tail of so many records, and of an eighth of the state, is put into the state. */
 const tailRecordsMax = 16;
 const tailShare = 8;
@@ -107,7 +106,8 @@ export class EntityStore {
     target: Target | undefined,
   ): Promise<ReadonlyMap<number, readonly number[]>> {
     const known = new Map<number, number[]>();
-    const calls = this.#callsOf([...this.#worksOf(tenantId, payments, target !== undefined).values()]);
+    const works = this.#worksOf(tenantId, payments, target === undefined ? [] : this.#roles);
+    const calls = callsOf(works, this.#connection.cluster);
     const seed = this.#nextSeed();
     const requests = calls.map((works) => {
       return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
@@ -184,53 +184,15 @@ export class EntityStore {
     return seed;
   }
 
-  /** @param reads whether entities are also to be read in other roles */
-  #worksOf(tenantId: string, payments: readonly Payment[], reads: boolean): Map<string, KeyWork> {
-    const works = new Map<string, KeyWork>();
-    const tenantPart = tenantPartOf(tenantId);
-    const refreshBeforeMs = Date.now() - refreshMs;
-    const workOf = (facts: PaymentFacts, plan: EntityPlan): KeyWork => {
-      const shard = shardOf(facts, plan);
-      const key = entityKey(facts, plan, tenantPart, shard);
-      const known = works.get(key);
-      if (known !== undefined) return known;
-      const copy = this.copies.get(key);
-      const knownBytes = copy?.rawLength ?? 0;
-      const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
-      const work = { key, shard, planIndex: plan.index, rows: [], reads: [], copy, knownBytes, refresh, recordsAt: 0 };
-      works.set(key, work);
-      return work;
-    };
-    const roles = reads ? this.#roles : [];
+  /** @param roles those in which entities are also to be read */
+  #worksOf(tenantId: string, payments: readonly Payment[], roles: readonly RoleReader[]): KeyWork[] {
+    const works = new Works(this.copies, tenantPartOf(tenantId), Date.now() - refreshMs);
     for (let row = 0; row < payments.length; row++) {
       const facts = (this.#facts[row] ??= new PaymentFacts(this.#allPlans));
       facts.load(payments[row] as Payment);
-      for (let role = 0; role < roles.length; role++) {
-        const { plan } = roles[role] as RoleReader;
-        if (!hasKey(facts, plan)) continue;
-        const work = workOf(facts, plan);
-        work.reads.push({ row, role, after: work.rows.length });
-      }
-      for (const plan of this.plans) if (hasKey(facts, plan)) workOf(facts, plan).rows.push(row);
+      works.add(row, facts, this.plans, roles);
     }
-    return works;
-  }
-
-  /** On a cluster one call has the keys of one shard; elsewhere as many as fit. */
-  #callsOf(works: KeyWork[]): KeyWork[][] {
-    const calls: KeyWork[][] = [];
-    if (this.#connection.cluster) works.sort((a, b) => a.shard - b.shard);
-    let call: KeyWork[] = [];
-    for (const work of works) {
-      const full = call.length === keysPerCallMax || (this.#connection.cluster && call[0]?.shard !== work.shard);
-      if (call.length > 0 && full) {
-        calls.push(call);
-        call = [];
-      }
-      call.push(work);
-    }
-    if (call.length > 0) calls.push(call);
-    return calls;
+    return works.all();
   }
 
   #takeReply(
