@@ -153,6 +153,29 @@ describe('an entity in another role', { timeout: 120_000 }, () => {
     expect(back('counterpartyAccountAsAccount.distinct.counterpartyAccount.24h')).toBe(1);
   });
 
+  it('is read back from storage where it is no longer in memory', () => {
+    const program = compileFeatures(definitions(2048));
+    const stored = new Map<string, Uint8Array>();
+    const small = createVelocityMemory(program, {
+      residentBytesMax: 1,
+      loadMissing: (key) => stored.get(Buffer.from(key).toString('hex')),
+    });
+    const whole = createVelocityMemory(program);
+    const [ours, theirs] = [createFeatureMatrix(program.names.length, 1), createFeatureMatrix(program.names.length, 1)];
+    let most = 0;
+    for (let n = 0; n < 600; n++) {
+      const [accountId, counterpartyAccountId] = [`A${(n * 13) % 31}`, `A${(n * 7) % 29}`];
+      const fields = { paymentId: `P${n}`, occurredAtMs: 1e12 + n * 60_000, amountMinor: n };
+      const payment = makePayment({ ...fields, accountId, counterpartyAccountId });
+      small.appendAndRead('default', [payment], ours, n);
+      whole.appendAndRead('default', [payment], theirs, n);
+      expect(ours.values).toEqual(theirs.values);
+      most = Math.max(most, small.entityCount);
+      for (const { key, bytes } of small.takeDirty(100, n)) stored.set(Buffer.from(key).toString('hex'), bytes);
+    }
+    expect(most).toBeLessThan(whole.entityCount);
+  });
+
   it('costs no state: it reads what the entity of that role keeps anyway', () => {
     const kept = (features: readonly FeatureDefinition[]): readonly [number, number] => {
       const program = compileFeatures({ version: 1, features });
