@@ -6,7 +6,7 @@ import { wrongUsage } from '../config/exit.ts';
 import type { TrainingBackend } from '../models/training/backend.ts';
 import { splitDaysMax } from '../models/training/protocol.ts';
 import { openPayments } from './history/payments.ts';
-import { day, wholeNumber } from './options.ts';
+import { day, type FactIs, factIs, wholeNumber } from './options.ts';
 import { readMapping } from './replay/mapping.ts';
 import { readFeatures } from './train/data.ts';
 import { startProgress } from './train/progress.ts';
@@ -25,6 +25,7 @@ interface Options {
   readonly features: string;
   readonly recipe: string;
   readonly mapping?: string;
+  readonly where?: readonly FactIs[];
   readonly seeds: number;
   readonly backend: TrainingBackend | 'auto';
   readonly json: boolean;
@@ -118,6 +119,7 @@ async function evaluateOne(directory: string, options: Options): Promise<void> {
         delayDays: options.delayDays,
         testDays: options.testDays,
       },
+      where: options.where ?? [],
       signal,
       onPayments: progress.onPayments,
     });
@@ -159,6 +161,12 @@ export function evaluateCommand(): Command {
     .option('--features <file>', 'feature definitions', join(configDirectory, 'features.json'))
     .option('--recipe <file>', 'inputs and settings of the training', join(configDirectory, 'model/recipe.json'))
     .option('--mapping <file>', 'how the columns of a CSV file become payments (docs/replay.md)')
+    .addOption(
+      new Option(
+        '--where <fact=number>',
+        'judge a model only by payments of which this fact is so; may be repeated',
+      ).argParser(factIs),
+    )
     .option('--seeds <number>', 'trainings whose median counts', wholeNumber(1, seedsMax), 3)
     .addOption(
       new Option('--backend <name>', 'what trains: tfjs-node where npm run setup:tfjs-node installed it, else wasm')

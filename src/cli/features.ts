@@ -14,10 +14,12 @@ import { tableHeader, tableRows } from './history/table.ts';
 import { wholeNumber } from './options.ts';
 import { releaseNamed } from './releaseNamed.ts';
 import { readMapping } from './replay/mapping.ts';
+import { readFeatures } from './train/data.ts';
 
 interface Options {
   readonly out: string;
   readonly release: string;
+  readonly features?: string;
   readonly delayDays: number;
   readonly mapping?: string;
   readonly json: boolean;
@@ -122,7 +124,8 @@ async function features(file: string, options: Options): Promise<void> {
     throw wrongUsage('--json needs --out FILE: standard output can hold one of the two.');
   }
   await checkOutput(options.out, file);
-  const program = await programOf(options.release);
+  const program =
+    options.features === undefined ? await programOf(options.release) : compileFeatures(readFeatures(options.features));
   const source = openPayments(file, options.mapping === undefined ? undefined : readMapping(options.mapping));
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
@@ -164,6 +167,7 @@ export function featuresCommand(): Command {
     .argument('<file>', 'payments in time order (.csv, .ndjson, .jsonl, each also .gz), as for replay')
     .requiredOption('--out <file>', 'FILE.csv or FILE.csv.gz; - for standard output')
     .option('--release <release>', 'whose features: a directory, or an id or its beginning', defaultDirectory)
+    .option('--features <file>', 'feature definitions, instead of a release')
     .option('--delay-days <days>', 'days until a label is known', wholeNumber(0, delayDaysMax), 7)
     .option('--mapping <file>', 'how the columns of a CSV file become payments (docs/replay.md)')
     .option('--json', 'print a summary as one JSON document', false)

@@ -27,3 +27,17 @@ export function day(text: string): number {
     throw new InvalidArgumentError('It must be a day as YYYY-MM-DD.');
   return ms;
 }
+
+export interface FactIs {
+  readonly fact: string;
+  readonly value: number;
+}
+
+/** `FACT=NUMBER`, each time it is given: the rows of which a numeric fact has this value. */
+export function factIs(text: string, before: readonly FactIs[] = []): readonly FactIs[] {
+  const at = text.lastIndexOf('=');
+  const [fact, number] = [text.slice(0, at), text.slice(at + 1)];
+  const value = number.trim() === '' ? Number.NaN : Number(number);
+  if (at < 1 || Number.isNaN(value)) throw new InvalidArgumentError('It must be FACT=NUMBER, as customer.isFirst=1.');
+  return [...before, { fact, value }];
+}

@@ -74,9 +74,12 @@ export const FilterDefinition = Type.Object(
 export type FilterDefinition = Static<typeof FilterDefinition>;
 
 const alias = `(${entityAliases.join('|')})`;
+const entityPattern = `^${alias}(\\+${alias})?$`;
 export const FeatureDefinition = Type.Object(
   {
-    entity: Type.String({ pattern: `^${alias}(\\+${alias})?$` }),
+    entity: Type.String({ pattern: entityPattern }),
+    /** The entity in another role: by which fields the payments looked at name it. */
+    as: Type.Optional(Type.String({ pattern: entityPattern })),
     aggregate: Type.Enum([...aggregates]),
     field: Type.Optional(text),
     windows: Type.Optional(Type.Array(text, { minItems: 1, maxItems: windowsPerDefinitionMax })),
@@ -93,10 +96,11 @@ export const FeatureDefinition = Type.Object(
 );
 export type FeatureDefinition = Static<typeof FeatureDefinition>;
 
-const derivedOps = ['ratio', 'zScore', 'rate', 'difference', 'logRatio', 'smoothedRate'] as const;
+const derivedOps = ['ratio', 'zScore', 'rate', 'difference', 'logRatio', 'smoothedRate', 'common'] as const;
 /**
  * `ratio` a ÷ b; `zScore` (a − b) ÷ c; `rate` short count ÷ what the long count makes expect in the short window;
- * `difference` a − b; `logRatio` ln(a ÷ b); `smoothedRate` (a + weight · prior) ÷ (b + weight).
+ * `difference` a − b; `logRatio` ln(a ÷ b); `smoothedRate` (a + weight · prior) ÷ (b + weight); `common` how many values two
+ * `distinct` features share.
  */
 export const DerivedDefinition = Type.Object(
   {

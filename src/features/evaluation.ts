@@ -1,7 +1,8 @@
+import type { ValueSets } from './common.ts';
 import { labelRunValue } from './labelRuns.ts';
 import { runLane } from './lanes.ts';
 import { type EntityPlan, type Op, opCodes, type UnusualLane } from './plan.ts';
-import type { StateCell } from './state.ts';
+import { noTime, type StateCell } from './state.ts';
 import { standardDeviation } from './stddev.ts';
 import { countUnusual, thresholdAmount } from './unusual.ts';
 
@@ -16,7 +17,11 @@ const {
   sinceFirst: sinceFirstOp,
   isFirst: isFirstOp,
   fraudRun: fraudRunOp,
+  sinceLastInRole: sinceLastInRoleOp,
+  sinceFirstInRole: sinceFirstInRoleOp,
+  isFirstInRole: isFirstInRoleOp,
 } = opCodes;
+const never = noTime;
 const two32 = 4294967296;
 const millisPerSecond = 1000;
 /** Up to so many records the cursors are found by walking; from there by halving. */
@@ -88,6 +93,11 @@ export class Evaluation {
     }
   }
 
+  /** Hands on the values that `plan.gathers` names; the cursors must have been set before. */
+  gather(cell: StateCell, sets: ValueSets): void {
+    for (const each of this.plan.gathers) sets.gather(each, cell, this);
+  }
+
   stopOf(op: Op): number {
     return op.stop < 0 ? this.end : (this.cursors[op.stop] as number);
   }
@@ -127,6 +137,12 @@ export class Evaluation {
         return (this.timeMs - cell.firstSeenMs) / millisPerSecond;
       case isFirstOp:
         return (this.folded ? this.first : this.end === 1 && this.timeMs <= cell.firstSeenMs) ? 1 : 0;
+      case sinceLastInRoleOp:
+        return this.end > 0 ? (this.timeMs - cell.timeAt(this.end - 1)) / millisPerSecond : Number.NaN;
+      case sinceFirstInRoleOp:
+        return this.#wasSeen(cell) ? (this.timeMs - cell.firstSeenMs) / millisPerSecond : Number.NaN;
+      case isFirstInRoleOp:
+        return this.#wasSeen(cell) ? 0 : 1;
       default: {
         const result = this.results[op.slot] as number;
         if (op.code < fraudRunOp) return result;
@@ -141,6 +157,10 @@ export class Evaluation {
     const low = this.results[op.squaresSlot] as number;
     if (cell.amountBytes === 7) return Math.sqrt(low / count);
     return standardDeviation(count, this.sumOf(op), low, this.results[op.squaresSlot + 1] as number);
+  }
+
+  #wasSeen({ firstSeenMs }: StateCell): boolean {
+    return firstSeenMs !== never && firstSeenMs < this.timeMs;
   }
 
   #sinceLast(cell: StateCell): number {

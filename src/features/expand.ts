@@ -1,5 +1,6 @@
 import type { Aggregate, FeatureDefinition, FeatureDefinitions } from './definitions.ts';
 import { type FieldCode, fieldCode } from './fields.ts';
+import { entityName, roleProblem, stateKind } from './roles.ts';
 import { formatFactor, isFactor, type UnusualRule } from './unusual.ts';
 import { formatDuration, parseDuration, windowMsMax, windowMsMin } from './windows.ts';
 
@@ -12,8 +13,13 @@ export interface DefinitionProblem {
 /** One feature of one window, by its public name. */
 export interface ExpandedFeature {
   readonly name: string;
+  /** With its role, where it has one: features of one entity look at the same events. */
   readonly entity: string;
+  /** The payment's fields that say whose events are looked at. */
   readonly fields: readonly FieldCode[];
+  /** The entity kind that keeps these events, and the fields that say whose an event is: the same unless a role is read. */
+  readonly state: string;
+  readonly stateFields: readonly FieldCode[];
   readonly aggregate: Aggregate;
   /** The field counted by `distinct`, otherwise undefined. */
   readonly distinct: FieldCode | undefined;
@@ -52,7 +58,11 @@ function checkField(definition: FeatureDefinition, at: string, report: Report): 
   }
   const code = field === undefined ? undefined : fieldCode(field);
   if (code === undefined) report(`${at}/field`, `distinct needs a field to count, and "${field ?? ''}" is none`);
-  else if (definition.entity.split('+').includes(field ?? '')) {
+  else if (
+    stateKind(definition)
+      .split('+')
+      .includes(field ?? '')
+  ) {
     report(`${at}/field`, `"${field ?? ''}" is the entity itself, there is always one`);
   }
   return code;
@@ -120,7 +130,7 @@ function unusualName({ kind, factor, referenceMs, referenceDelayMs }: UnusualRul
 }
 
 function featureName(d: FeatureDefinition, windowMs: number, delayMs: number, unusual?: UnusualRule): string {
-  const parts = [d.entity, d.aggregate as string];
+  const parts = [entityName(d), d.aggregate as string];
   if (d.aggregate === 'distinct') parts.push(d.field ?? '');
   else if (overAmount.has(d.aggregate)) parts.push('amountMinor');
   const stated = !labelRuns.has(d.aggregate) || d.windows !== undefined;
@@ -133,6 +143,9 @@ function featureName(d: FeatureDefinition, windowMs: number, delayMs: number, un
 
 function expandOne(d: FeatureDefinition, at: string, filters: ReadonlySet<string>, report: Report): ExpandedFeature[] {
   const aliases = d.entity.split('+');
+  const codesOf = (names: readonly string[]): FieldCode[] => names.map((alias) => fieldCode(alias) ?? 0);
+  const role = roleProblem(d);
+  if (role !== undefined) report(`${at}/as`, role);
   if (new Set(aliases).size !== aliases.length) report(`${at}/entity`, `"${d.entity}" pairs a field with itself`);
   if (d.filter !== undefined && !filters.has(d.filter)) report(`${at}/filter`, `no filter is named "${d.filter}"`);
   const distinct = checkField(d, at, report);
@@ -141,8 +154,10 @@ function expandOne(d: FeatureDefinition, at: string, filters: ReadonlySet<string
   return checkWindows(d, at, report).flatMap((windowMs) =>
     rules.map((unusual) => ({
       name: featureName(d, windowMs, delayMs, unusual),
-      entity: d.entity,
-      fields: aliases.map((alias) => fieldCode(alias) ?? 0),
+      entity: entityName(d),
+      fields: codesOf(aliases),
+      state: stateKind(d),
+      stateFields: codesOf(stateKind(d).split('+')),
       aggregate: d.aggregate,
       distinct,
       filter: d.filter,

@@ -19,6 +19,7 @@ import { BucketWindow } from './bucketWindow.ts';
 import { unboundedBound } from './derived.ts';
 import { boundOf, type Estimate, exactly, roundingShare } from './estimate.ts';
 import type { Evaluation } from './evaluation.ts';
+import { lastInBuckets } from './foldedLast.ts';
 import { labelRunEstimate } from './foldedRuns.ts';
 import { unusualEstimate } from './foldedUnusual.ts';
 import { fraudBit, laneTypes, type Op, opCodes } from './plan.ts';
@@ -49,12 +50,13 @@ export class FoldedWindows {
     for (const op of evaluation.plan.ops) {
       const at = row + op.feature;
       const inRecords = op.windowMs > 0 && evaluation.timeMs - op.reachMs >= completeSinceMs;
-      if (inRecords || (op.windowMs === 0 && op.code !== opCodes.sinceLast)) {
+      const isLast = op.code === opCodes.sinceLast || op.code === opCodes.sinceLastInRole;
+      if (inRecords || (op.windowMs === 0 && !isLast)) {
         values[at] = evaluation.valueOf(cell, op);
         bounds[at] = op.code === opCodes.isFirst && this.#perhapsFirst() ? 1 : 0;
         continue;
       }
-      const estimate = op.code === opCodes.sinceLast ? this.#sinceLast(completeSinceMs) : this.#windowed(op);
+      const estimate = isLast ? this.#lastEvent(op, completeSinceMs) : this.#windowed(op);
       values[at] = estimate.value;
       bounds[at] = this.#window.unknown ? unboundedBound : boundOf(estimate);
     }
@@ -262,6 +264,16 @@ export class FoldedWindows {
       max = Math.max(max, cell.amountOf(i));
     }
     return [min, max];
+  }
+
+  #lastEvent(op: Op, completeSinceMs: number): Estimate {
+    if (op.code === opCodes.sinceLast) return this.#sinceLast(completeSinceMs);
+    const { end, timeMs } = this.#evaluation;
+    const cell = this.#cell;
+    if (end === 0 && cell.bucketCount > 0) return lastInBuckets(cell, timeMs, this.#window);
+    this.#window.unknown = end === 0 && timeMs <= completeSinceMs;
+    const lastMs = end > 0 ? cell.timeAt(end - 1) : completeSinceMs;
+    return exactly(lastMs < timeMs ? (timeMs - lastMs) / millisPerSecond : Number.NaN);
   }
 
   #sinceLast(completeSinceMs: number): Estimate {

@@ -7,6 +7,7 @@ import {
   filtersMax,
 } from './definitions.ts';
 import { type DefinitionProblem, type ExpandedFeature, expandFeatures } from './expand.ts';
+import { columnBytes } from './fields.ts';
 
 export type LintResult =
   | { readonly ok: true; readonly definitions: FeatureDefinitions }
@@ -33,8 +34,8 @@ function lintFilters(filters: Readonly<Record<string, FilterDefinition>>): Defin
 
 function lintFiltersPerEntity(features: readonly ExpandedFeature[]): DefinitionProblem[] {
   const byEntity = new Map<string, Set<string>>();
-  for (const { entity, filter } of features) {
-    if (filter !== undefined) byEntity.set(entity, (byEntity.get(entity) ?? new Set()).add(filter));
+  for (const { state, filter } of features) {
+    if (filter !== undefined) byEntity.set(state, (byEntity.get(state) ?? new Set()).add(filter));
   }
   return [...byEntity]
     .filter(([, filters]) => filters.size > filtersMax)
@@ -44,7 +45,7 @@ function lintFiltersPerEntity(features: readonly ExpandedFeature[]): DefinitionP
     }));
 }
 
-const operandCounts = { ratio: 2, rate: 2, zScore: 3, difference: 2, logRatio: 2, smoothedRate: 2 } as const;
+const operandCounts = { ratio: 2, rate: 2, zScore: 3, difference: 2, logRatio: 2, smoothedRate: 2, common: 2 } as const;
 
 function lintSmoothing({ op, prior, weight }: DerivedDefinition, at: string): DefinitionProblem[] {
   return Object.entries({ prior, weight }).flatMap(([key, value]) => {
@@ -53,6 +54,18 @@ function lintSmoothing({ op, prior, weight }: DerivedDefinition, at: string): De
     }
     return value === undefined ? [] : [{ pointer: `${at}/${key}`, message: `${op} takes no ${key}` }];
   });
+}
+
+/** Two `distinct` features can have values in common where they are of one kind: identifiers, or one and the same code. */
+function lintCommon(definition: DerivedDefinition, known: ReadonlyMap<string, ExpandedFeature>): string | undefined {
+  const { op, of, whenZero } = definition;
+  if (op !== 'common') return undefined;
+  if (whenZero !== undefined) return 'common never divides by 0: leave whenZero out';
+  const [a, b] = of.map((operand) => known.get(operand)?.distinct);
+  if (a === undefined || b === undefined) return 'common is of two distinct features';
+  if (of[0] === of[1]) return 'common is of two different features';
+  const sameKind = a === b || (columnBytes(a) === 4 && columnBytes(b) === 4);
+  return sameKind ? undefined : 'common compares identifiers with identifiers, or values of one field';
 }
 
 function lintDerived(derived: readonly DerivedDefinition[], features: readonly ExpandedFeature[]): DefinitionProblem[] {
@@ -64,6 +77,8 @@ function lintDerived(derived: readonly DerivedDefinition[], features: readonly E
     const wrong = (pointer: string, message: string): number => problems.push({ pointer: at + pointer, message });
     if (known.has(definition.name) || names.has(definition.name)) wrong('/name', `${definition.name} is defined twice`);
     problems.push(...lintSmoothing(definition, at));
+    const common = lintCommon(definition, known);
+    if (common !== undefined) wrong('/of', common);
     if (definition.op === 'smoothedRate' && definition.whenZero !== undefined) {
       wrong('/whenZero', 'smoothedRate never divides by 0');
     }

@@ -1,3 +1,4 @@
+import type { Gather } from './common.ts';
 import type { FieldCode } from './fields.ts';
 import type { PaymentPredicate } from './filters.ts';
 
@@ -55,7 +56,17 @@ export const opCodes = {
   sinceFraudRun: 14,
   sinceFraud: 15,
   sinceGenuine: 16,
+  sinceLastInRole: 17,
+  sinceFirstInRole: 18,
+  isFirstInRole: 19,
 } as const;
+
+/** Without windows, what was before the payment is told otherwise where the payment itself is not among the events. */
+export const roleOpCodes: ReadonlyMap<string, number> = new Map([
+  ['sinceLast', opCodes.sinceLastInRole],
+  ['sinceFirst', opCodes.sinceFirstInRole],
+  ['isFirst', opCodes.isFirstInRole],
+]);
 
 /** One feature. Slots are −1 where the aggregate does not need them; `countSlot` −1 means "all records between the cursors". */
 export interface Op {
@@ -110,11 +121,13 @@ export const recordTimeAt = 0;
 export const recordIdAt = 6;
 export const recordFlagsAt = 10;
 
+/** The plan by which events are kept and read; or one that reads the same state in another role (`FeatureProgram.roles`). */
 export interface EntityPlan {
   readonly kind: string;
   readonly index: number;
   /** Names the record and bucket layout of this kind; stands in the header of its state. */
   readonly fingerprint: number;
+  /** The payment's fields that say whose state it is. */
   readonly fields: readonly FieldCode[];
   readonly hasFlags: boolean;
   readonly hasLabel: boolean;
@@ -135,7 +148,11 @@ export interface EntityPlan {
   readonly slotCount: number;
   readonly ops: readonly Op[];
   readonly featureIndexes: readonly number[];
-  /** The farthest a window reaches back. */
+  /** Features whose values are wanted, not only their number. */
+  readonly gathers: readonly Gather[];
+  /** Some feature looks back without a window. */
+  readonly keptForLife: boolean;
+  /** The farthest a window reaches back, in whatever role. */
   readonly reachMs: number;
   readonly ringEventsMax: number;
 }

@@ -1,87 +1,31 @@
-import { type FeatureDefinitions, ringEventsDefault } from './definitions.ts';
+import type { FeatureDefinitions } from './definitions.ts';
 import type { ExpandedFeature } from './expand.ts';
-import { columnBytes } from './fields.ts';
-import { compileFilter } from './filters.ts';
-import { hashText } from './hash.ts';
 import {
-  bucketHeadBytes,
-  type Column,
   type EntityPlan,
   fraudBit,
   type Lane,
-  laneTypes,
   type LaneType,
+  laneTypes,
   type Op,
   opCodes,
-  type Quantity,
-  quantityBytes,
-  recordFlagsAt,
+  roleOpCodes,
 } from './plan.ts';
-import { stateVersion } from './state.ts';
-import { planUnusual, referenceBoundaries, type UnusualPlan, unusualRequests } from './unusualPlan.ts';
-
-/** A lane in the making: distances in milliseconds instead of boundary indexes. */
-export interface Request {
-  readonly type: LaneType;
-  readonly mask: number;
-  readonly column: number;
-  readonly delayMs: number;
-  readonly windowMs: number;
-}
-
-/** They ask which payments are labelled as frauds. */
-const labelled: ReadonlySet<string> = new Set([
-  'fraudRate',
-  'frauds',
-  'fraudRun',
-  'sinceFraudRun',
-  'sinceFraud',
-  'sinceGenuine',
-]);
-
-const needs: Readonly<Record<string, readonly LaneType[]>> = {
-  sum: [laneTypes.sum],
-  mean: [laneTypes.sum],
-  min: [laneTypes.min],
-  max: [laneTypes.max],
-  stddev: [laneTypes.sum, laneTypes.squares],
-  distinct: [laneTypes.distinct],
-};
-
-function uniqueSorted(values: readonly number[]): number[] {
-  return [...new Set(values)].sort((a, b) => a - b);
-}
-
-function requestsOf(feature: ExpandedFeature, mask: number, column: number): Request[] {
-  const { windowMs, delayMs, aggregate } = feature;
-  if (windowMs === 0) return [];
-  if (aggregate === 'unusual') return unusualRequests(feature, mask);
-  const at = { delayMs, windowMs };
-  const requests: Request[] = (needs[aggregate] ?? []).map((type) => ({
-    type,
-    mask,
-    column: type === laneTypes.distinct ? column : -1,
-    ...at,
-  }));
-  const counted = aggregate !== 'distinct' && aggregate !== 'min' && aggregate !== 'max' && aggregate !== 'sum';
-  if (counted && mask !== 0) requests.push({ type: laneTypes.count, mask, column: -1, ...at });
-  if (labelled.has(aggregate)) requests.push({ type: laneTypes.count, mask: mask | fraudBit, column: -1, ...at });
-  return requests;
-}
+import { boundariesOf, labelled, type Request, requestsOf, uniqueSorted } from './requests.ts';
+import { buildLayout, type Layout } from './stateLayout.ts';
+import { planUnusual, type UnusualPlan } from './unusualPlan.ts';
 
 function laneKey(r: Omit<Request, 'windowMs'>): string {
   return `${r.type}/${r.mask}/${r.column}/${r.delayMs}`;
 }
 
 /** Lays out the lanes and answers where a request's result is found. */
-function buildLanes(requests: readonly Request[], columns: readonly Column[], boundaryOf: (ms: number) => number) {
-  const quantities: Quantity[] = [];
-  const quantityOf = new Map<string, number>();
+function buildLanes(
+  requests: readonly Request[],
+  { columns, quantities }: Pick<EntityPlan, 'columns' | 'quantities'>,
+  boundaryOf: (ms: number) => number,
+) {
   const groups = new Map<string, Request[]>();
   for (const request of requests) {
-    const { type, mask, column } = request;
-    const key = `${type}/${mask}/${column}`;
-    if (!quantityOf.has(key)) quantityOf.set(key, quantities.push({ type, mask, column }) - 1);
     const group = groups.get(laneKey(request));
     if (group === undefined) groups.set(laneKey(request), [request]);
     else group.push(request);
@@ -100,7 +44,7 @@ function buildLanes(requests: readonly Request[], columns: readonly Column[], bo
       type,
       mask,
       column,
-      quantity: quantityOf.get(`${type}/${mask}/${column}`) ?? 0,
+      quantity: quantities.findIndex((q) => q.type === type && q.mask === mask && q.column === column),
       columnAt: columns[column]?.at ?? -1,
       columnBytes: columns[column]?.bytes ?? 0,
       stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
@@ -111,7 +55,7 @@ function buildLanes(requests: readonly Request[], columns: readonly Column[], bo
     slotCount += windows.length * width;
   }
   const slotOf = (r: Request): number => slots.get(`${laneKey(r)}/${r.windowMs}`) ?? -1;
-  return { lanes, quantities, slotCount, slotOf };
+  return { lanes, slotCount, slotOf };
 }
 
 function buildOp(
@@ -135,7 +79,7 @@ function buildOp(
   } as const satisfies Partial<Record<typeof aggregate, number>>;
   const mainSlot = labelled.has(aggregate) ? slot(laneTypes.count, mask | fraudBit) : -1;
   return {
-    code: opCodes[aggregate],
+    code: (feature.entity === feature.state ? undefined : roleOpCodes.get(aggregate)) ?? opCodes[aggregate],
     feature: index,
     start: windowMs === 0 ? -1 : boundaryOf(delayMs + windowMs),
     stop: delayMs === 0 ? -1 : boundaryOf(delayMs),
@@ -158,79 +102,67 @@ function unusualOp(op: Op, feature: ExpandedFeature, plan: UnusualPlan): Op {
   return { ...op, slot: plan.slotOf(feature), threshold, reachMs: Math.max(op.reachMs, threshold.mean.reachMs) };
 }
 
-/** Buckets always know their smallest and largest amount: the bounds of means and deviations come from them. */
-function withExtremes(quantities: readonly Quantity[]): Quantity[] {
-  const all = [...quantities];
-  for (const type of [laneTypes.min, laneTypes.max]) {
-    if (!all.some((q) => q.type === type && q.mask === 0)) all.push({ type, mask: 0, column: -1 });
-  }
-  return all;
+interface IndexedFeature {
+  readonly feature: ExpandedFeature;
+  /** Its index in the program. */
+  readonly index: number;
 }
 
-/** The plan of one entity kind; `features` are those of the kind, with their index in the program. */
-export function buildPlan(
-  kind: string,
-  index: number,
-  features: readonly { readonly feature: ExpandedFeature; readonly index: number }[],
-  definitions: FeatureDefinitions,
-): EntityPlan {
+/** How features of one entity, all in the same role, are read from that state. */
+function buildReading(
+  { state, maskOf, columnOf }: Layout,
+  features: readonly IndexedFeature[],
+  sets: ReadonlyMap<number, number>,
+): Omit<EntityPlan, 'fields'> {
   const own = features.map((f) => f.feature);
-  const filterNames = [...new Set(own.flatMap((f) => f.filter ?? []))].sort();
-  const filterDefinitions = filterNames.map((name) => definitions.filters?.[name] ?? {});
-  const maskOf = (f: ExpandedFeature): number => (f.filter === undefined ? 0 : 2 << filterNames.indexOf(f.filter));
-  const hasLabel = own.some((f) => labelled.has(f.aggregate));
-  const hasFlags = hasLabel || filterNames.length > 0;
-  let at = recordFlagsAt + (hasFlags ? 1 : 0);
-  const columns: Column[] = [];
-  for (const field of uniqueSorted(own.flatMap((f) => f.distinct ?? []))) {
-    columns.push({ field, bytes: columnBytes(field), at });
-    at += columnBytes(field);
-  }
-  const columnOf = (f: ExpandedFeature): number => columns.findIndex((c) => c.field === f.distinct);
-  const windowed = own.filter((f) => f.windowMs > 0);
-  const boundaries = uniqueSorted(
-    windowed.flatMap((f) => [
-      ...(f.delayMs > 0 ? [f.delayMs, f.delayMs + f.windowMs] : [f.windowMs]),
-      ...referenceBoundaries(f),
-    ]),
-  );
+  const boundaries = boundariesOf(own);
   const boundaryOf = (ms: number): number => boundaries.indexOf(ms);
   const requests = own.flatMap((f) => requestsOf(f, maskOf(f), columnOf(f)));
-  const built = buildLanes(requests, columns, boundaryOf);
+  const built = buildLanes(requests, state, boundaryOf);
   const opOf = (f: ExpandedFeature, index: number): Op =>
     buildOp(f, index, maskOf(f), columnOf(f), boundaryOf, built.slotOf);
   const unusual = planUnusual(own, maskOf, boundaryOf, (f) => opOf(f, -1), built.slotCount);
-  const hasAmount = built.quantities.some((q) => q.type !== laneTypes.count && q.type !== laneTypes.distinct);
-  const quantities = hasAmount ? withExtremes(built.quantities) : built.quantities;
-  let bucketBytes = bucketHeadBytes;
-  const quantityAt = quantities.map((q) => {
-    bucketBytes += quantityBytes[q.type] ?? 0;
-    return bucketBytes - (quantityBytes[q.type] ?? 0);
-  });
-  const ringEventsMax = definitions.ringEventsMax ?? ringEventsDefault;
-  const reachMs = boundaries.at(-1) ?? 0;
-  const shape = { stateVersion, kind, columns, filterDefinitions, hasLabel, hasAmount, quantities };
+  const ops = features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual));
   return {
-    kind,
-    index,
-    fingerprint: hashText(JSON.stringify({ ...shape, ringEventsMax, reachMs })) >>> 0,
-    fields: own[0]?.fields ?? [],
-    hasFlags,
-    hasLabel,
-    hasAmount,
-    columns,
-    amountAt: at,
-    filters: filterDefinitions.map(compileFilter),
+    ...state,
     boundaries: Float64Array.from(boundaries),
-    quantities,
-    bucketBytes,
-    quantityAt,
     lanes: built.lanes,
     unusual: unusual.lanes,
     slotCount: unusual.slotCount,
-    ops: features.map((f) => unusualOp(opOf(f.feature, f.index), f.feature, unusual)),
+    ops,
     featureIndexes: features.map((f) => f.index),
-    reachMs,
-    ringEventsMax,
+    gathers: ops.flatMap((op) => {
+      const [set, column] = [sets.get(op.feature), state.columns[op.column]];
+      return set === undefined || column === undefined
+        ? []
+        : [{ op, columnAt: column.at, columnBytes: column.bytes, set }];
+    }),
+  };
+}
+
+/**
+ * The plan of one entity kind, and those by which its state is read in another role.
+ * @param features those of the kind
+ * @param sets by feature, where its values are gathered
+ */
+export function buildPlans(
+  kind: string,
+  index: number,
+  features: readonly IndexedFeature[],
+  definitions: FeatureDefinitions,
+  sets: ReadonlyMap<number, number>,
+): { readonly entity: EntityPlan; readonly roles: readonly EntityPlan[] } {
+  const all = features.map((f) => f.feature);
+  const layout = buildLayout(kind, index, all, definitions);
+  const readingOf = (entity: string): Omit<EntityPlan, 'fields'> =>
+    buildReading(
+      layout,
+      features.filter(({ feature }) => feature.entity === entity),
+      sets,
+    );
+  const inRole = new Map(all.filter(({ entity }) => entity !== kind).map(({ entity, fields }) => [entity, fields]));
+  return {
+    entity: { ...readingOf(kind), fields: all[0]?.stateFields ?? [] },
+    roles: [...inRole].map(([entity, fields]) => ({ ...readingOf(entity), fields })),
   };
 }

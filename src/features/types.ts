@@ -1,4 +1,5 @@
 import type { Payment } from '../domain/payment.ts';
+import type { CommonFeature } from './common.ts';
 import type { DerivedFeature } from './derived.ts';
 import type { FeatureMatrix } from './frame.ts';
 import type { EntityPlan } from './plan.ts';
@@ -13,7 +14,13 @@ export interface FeatureProgram {
   /** Hash of what shapes the state bytes; state of another shape is migrated or refused, never misread. */
   readonly stateFingerprint: string;
   readonly entities: readonly EntityPlan[];
+  /** How states of these entities are read in another role, before the payment is counted; they keep nothing. */
+  readonly roles: readonly EntityPlan[];
+  /** Derived features but those of values in common, which come first. */
   readonly derived: readonly DerivedFeature[];
+  readonly common: readonly CommonFeature[];
+  /** Sets of values that a payment's features gather (`ValueSets`). */
+  readonly valueSets: number;
 }
 
 /** A label as it reaches the velocity state. `occurredAtMs` and the entity keys come from the labelled payment. */

@@ -1,7 +1,7 @@
 /** Lays out the counts of unusual amounts of one entity kind: those over windows with the same end are counted together. */
 import type { ExpandedFeature } from './expand.ts';
 import { laneTypes, type Op, type Threshold, type UnusualLane } from './plan.ts';
-import type { Request } from './planBuilder.ts';
+import type { Request } from './requests.ts';
 
 /** What `unusual` needs: the reference's sums, and for what is folded how many payments pass the filter. */
 export function unusualRequests(feature: ExpandedFeature, mask: number): Request[] {

@@ -7,7 +7,7 @@ import { Payment } from '../domain/payment.ts';
 import { writeDerived } from './derived.ts';
 import type { ExpandedFeature } from './expand.ts';
 import { expandFeatures } from './expand.ts';
-import { fieldValue } from './fields.ts';
+import { fieldAliases, fieldValue } from './fields.ts';
 import { compileFilter, type PaymentPredicate } from './filters.ts';
 import { lintFeatures } from './lint.ts';
 import type { FeatureProgram } from './types.ts';
@@ -104,6 +104,9 @@ const amountFree: ReadonlySet<string> = new Set([
   'frauds',
 ]);
 
+/** Of what other payments made of the entity; this payment is not among it. */
+const isInRole = ({ entity, state }: ExpandedFeature): boolean => entity !== state;
+
 class Definitions implements WhatIf {
   readonly #features: readonly ExpandedFeature[];
   readonly #program: FeatureProgram;
@@ -128,7 +131,7 @@ class Definitions implements WhatIf {
   withAmount(payment: Payment, recorded: Float64Array, amountMinor: number): ChangedFeatures {
     const changed = withAmountOf(payment, amountMinor);
     return this.#change(changed, recorded, (feature, value, at) => {
-      if (feature.delayMs > 0 || !this.#hasEntity(feature, payment)) return value;
+      if (feature.delayMs > 0 || isInRole(feature) || !this.#hasEntity(feature, payment)) return value;
       const filter = feature.filter === undefined ? undefined : this.#filters.get(feature.filter);
       const was = filter?.(payment) ?? true;
       const is = filter?.(changed) ?? true;
@@ -138,21 +141,22 @@ class Definitions implements WhatIf {
 
   firstPairs(recorded: Float64Array): readonly string[] {
     return this.#features
-      .filter(({ aggregate, fields }, i) => aggregate === 'isFirst' && fields.length === 2 && recorded[i] === 1)
+      .filter((f, i) => f.aggregate === 'isFirst' && f.fields.length === 2 && !isInRole(f) && recorded[i] === 1)
       .map(({ entity }) => entity);
   }
 
   withKnownPair(payment: Payment, recorded: Float64Array, pair: string): ChangedFeatures {
     const [, other = ''] = pair.split('+');
     return this.#change(payment, recorded, (feature, value) => {
-      const { entity, aggregate, filter, delayMs, distinct } = feature;
+      const { entity, fields, aggregate, filter, delayMs, distinct } = feature;
       if (entity === pair) {
         if (aggregate === 'isFirst') return 0;
         if (delayMs > 0) return value;
         return aggregate === 'count' && filter === undefined ? value + 1 : undefined;
       }
       // Another device has a history of its own, and the customer's count of devices may be another.
-      const concerned = entity.split('+').includes(other) || (distinct !== undefined && pair.includes(entity));
+      const concerned =
+        fields.some((field) => fieldAliases[field] === other) || (distinct !== undefined && pair.includes(entity));
       return concerned && !Number.isNaN(value) ? undefined : value;
     });
   }
@@ -160,8 +164,12 @@ class Definitions implements WhatIf {
   counts(recorded: Float64Array): readonly string[] {
     return this.#features
       .filter(
-        ({ aggregate, filter, delayMs }, i) =>
-          aggregate === 'count' && filter === undefined && delayMs === 0 && (recorded[i] ?? 0) > 1,
+        (f, i) =>
+          f.aggregate === 'count' &&
+          f.filter === undefined &&
+          f.delayMs === 0 &&
+          !isInRole(f) &&
+          (recorded[i] ?? 0) > 1,
       )
       .map(({ name }) => name);
   }
@@ -221,7 +229,7 @@ class Definitions implements WhatIf {
     recorded: Float64Array,
     next: (feature: ExpandedFeature, value: number, at: number) => number | undefined,
   ): ChangedFeatures {
-    const { names, derived } = this.#program;
+    const { names, derived, common } = this.#program;
     const values = Float64Array.from(recorded);
     const held = new Set<string>();
     this.#features.forEach((feature, i) => {
@@ -229,6 +237,10 @@ class Definitions implements WhatIf {
       if (value === undefined) held.add(feature.name);
       else values[i] = value;
     });
+    // Which values they share is not recorded, only how many.
+    for (const { feature, operands } of common) {
+      if (operands.some((operand) => held.has(names[operand] ?? ''))) held.add(names[feature] ?? '');
+    }
     const bounds = new Float64Array(values.length);
     for (const op of derived) {
       writeDerived(op, payment.amountMinor, values, bounds, 0);

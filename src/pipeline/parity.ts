@@ -107,9 +107,9 @@ const decidedAtMs = (record: DecisionRecord): number => Date.parse(decisionOf(re
 const isDegraded = (record: DecisionRecord): boolean =>
   decisionOf(record).degraded.some((stage) => stage.startsWith('velocity:'));
 
-/** The entities of a payment, by kind and values, as texts that only this check knows. */
-function entitiesOf(program: FeatureProgram, tenantId: string, payment: Payment): string[] {
-  return program.entities.flatMap(({ kind, fields }) => {
+/** The entities of a payment by these plans, by kind and values, as texts that only this check knows. */
+function entitiesOf(plans: FeatureProgram['entities'], tenantId: string, payment: Payment): string[] {
+  return plans.flatMap(({ kind, fields }) => {
     const values = fields.map((field) => fieldValue(payment, field));
     return values.includes(undefined) ? [] : [JSON.stringify([tenantId, kind, ...values])];
   });
@@ -121,7 +121,8 @@ async function checkRelease(check: Check, program: FeatureProgram, sampled: read
   const memory = options.createMemory(program);
   const again = createFeatureMatrix(program.names.length, 1);
   const due = new Map(sampled.map((one) => [paymentKey(one.record.tenantId, one.record.paymentId), one]));
-  const wanted = new Set(sampled.flatMap(({ record, payment }) => entitiesOf(program, record.tenantId, payment)));
+  const read = [...program.entities, ...program.roles];
+  const wanted = new Set(sampled.flatMap(({ record, payment }) => entitiesOf(read, record.tenantId, payment)));
   const related = new Map<string, Payment>();
   let turn = 0;
   for (const entry of options.log.inOrder()) {
@@ -136,7 +137,7 @@ async function checkRelease(check: Check, program: FeatureProgram, sampled: read
     const { record } = entry;
     const payment = check.paymentOf(record);
     if (payment === undefined) continue;
-    if (!entitiesOf(program, record.tenantId, payment).some((entity) => wanted.has(entity))) continue;
+    if (!entitiesOf(program.entities, record.tenantId, payment).some((entity) => wanted.has(entity))) continue;
     if (related.size >= parityBounds.relatedPaymentsMax) {
       check.skip('too_many_payments', due.size);
       return;

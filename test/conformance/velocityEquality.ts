@@ -14,6 +14,8 @@ import type { FeatureProgram } from '../../src/features/types.ts';
 import type { VelocityStore } from '../../src/pipeline/ports.ts';
 
 const windows = ['1m', '1h', '24h', '7d'];
+/** What the customer was paid by others, whom payments name by `accountId` here. */
+const received = { entity: 'customer', as: 'account' };
 const definitions = (ringEventsMax: number): FeatureDefinitions => ({
   version: 1,
   ringEventsMax,
@@ -35,8 +37,28 @@ const definitions = (ringEventsMax: number): FeatureDefinitions => ({
     { entity: 'terminal', aggregate: 'distinct', field: 'customer', windows },
     { entity: 'customer+device', aggregate: 'isFirst' },
     { entity: 'customer+device', aggregate: 'count', windows: ['7d'] },
+    ...(['count', 'sum', 'mean', 'min', 'max', 'stddev', 'fraudRate'] as const).map((aggregate) => ({
+      ...received,
+      aggregate,
+      windows,
+    })),
+    { ...received, aggregate: 'distinct', field: 'customer', windows },
+    { ...received, aggregate: 'sinceLast' },
+    { ...received, aggregate: 'sinceFirst' },
+    { ...received, aggregate: 'isFirst' },
+    { entity: 'account', as: 'customer', aggregate: 'count', windows, filter: 'small' },
+    { entity: 'account', as: 'customer', aggregate: 'distinct', field: 'account', windows: ['24h'], delay: '1h' },
+    { entity: 'account+customer', as: 'customer+account', aggregate: 'isFirst' },
+    { entity: 'account+customer', as: 'customer+account', aggregate: 'sinceLast' },
   ],
-  derived: [{ name: 'customer.share', op: 'ratio', of: ['amountMinor', 'customer.mean.amountMinor.24h'] }],
+  derived: [
+    ...windows.map((window) => ({
+      name: `customer.paidByInCommon.${window}`,
+      op: 'common' as const,
+      of: [`customerAsAccount.distinct.customer.${window}`, `terminal.distinct.customer.${window}`],
+    })),
+    { name: 'customer.share', op: 'ratio', of: ['amountMinor', 'customer.mean.amountMinor.24h'] },
+  ],
 });
 
 const hourMs = 3_600_000;
@@ -63,6 +85,7 @@ const paid: fc.Arbitrary<Paid> = fc.record({
   gapMs: gaps,
   fields: fc.record({
     customerId: fc.constantFrom('C1', 'C1', 'C1', 'Zoë:2'),
+    accountId: fc.constantFrom('C1', 'C1', 'Zoë:2', 'C3', undefined),
     terminalId: fc.constantFrom('T1', 'T2', undefined),
     deviceId: fc.constantFrom('D1', 'D2', 'D3', undefined),
     country: fc.constantFrom('DE', 'FR', 'NG', undefined),

@@ -27,11 +27,11 @@ async function* inOne(rows: readonly LabelledPayment[]): AsyncGenerator<Labelled
 }
 
 /** Every payment's features, through the history that training and evaluation are given. */
-export async function historyOf(rows: readonly LabelledPayment[]): Promise<History> {
+export async function historyOf(rows: readonly LabelledPayment[], of = program): Promise<History> {
   const history = await buildHistory(inOne(rows), {
-    memory: createVelocityMemory(program),
-    layout: trainingLayout(program),
-    facts: program.names,
+    memory: createVelocityMemory(of),
+    layout: trainingLayout(of),
+    facts: of.names,
     firstDay: Number.NEGATIVE_INFINITY,
     endDay: Number.POSITIVE_INFINITY,
     delayDays,
@@ -69,11 +69,11 @@ export function another(payment: Payment): Payment {
 }
 
 /** The first feature of the first row, of the first `rows` ones, that is not the same in both; undefined where all are. */
-export function firstDifference(a: History, b: History, rows: number): string | undefined {
+export function firstDifference(a: History, b: History, rows: number, of = program): string | undefined {
   for (let row = 0; row < rows; row++) {
     for (let fact = 0; fact < a.facts.width; fact++) {
       const [one, other] = [a.facts.value(row, fact), b.facts.value(row, fact)];
-      if (!Object.is(one, other)) return `row ${row}: ${program.names[fact]} is ${one}, and then ${other}`;
+      if (!Object.is(one, other)) return `row ${row}: ${of.names[fact]} is ${one}, and then ${other}`;
     }
   }
   return undefined;

@@ -6,6 +6,7 @@ import {
   tablesBytes,
 } from '../../features/acceleratorLayout.ts';
 import { addLateToBucket, labelInBucket, removeFromBucket } from '../../features/buckets.ts';
+import type { ValueSets } from '../../features/common.ts';
 import { dropHistory, expiredRecords, foldOldest, foldingBytes } from '../../features/compaction.ts';
 import { Evaluation } from '../../features/evaluation.ts';
 import { type PaymentFacts, writeRecord } from '../../features/facts.ts';
@@ -107,9 +108,10 @@ export class EntityWriter {
   }
 
   /** Writes the features of the payment last appended into row `row` (an offset) of the matrix. */
-  write(out: FeatureMatrix, row: number): void {
+  write(out: FeatureMatrix, row: number, sets?: ValueSets): void {
     const { cell } = this;
     const evaluation = this.#evaluation;
+    if (sets !== undefined) evaluation.gather(cell, sets);
     const reachesBack = cell.folded && (evaluation.folded || this.#reachesBeyondRecords());
     if (reachesBack) {
       this.#folded.write(cell, evaluation, out.values, out.bounds, row);

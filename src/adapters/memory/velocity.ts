@@ -1,8 +1,10 @@
+import { ValueSets, writeCommon } from '../../features/common.ts';
 import { writeDerived } from '../../features/derived.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
 import type { EntityPlan } from '../../features/plan.ts';
 import { copyBytes } from '../../features/ring.ts';
+import { RoleReader } from '../../features/roleReader.ts';
 import { foreignState } from '../../features/state.ts';
 import type { DirtyEntity, FeatureProgram, StoredEntity, VelocityLabel, VelocityMemory } from '../../features/types.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -56,6 +58,9 @@ class MemoryVelocity implements VelocityMemory {
   readonly #present: Uint8Array;
   #epoch = 0;
   readonly #writers: readonly EntityWriter[];
+  readonly #roles: readonly RoleReader[];
+  /** Undefined where no feature gathers values. */
+  readonly #sets: ValueSets | undefined;
   readonly #tenants = new Map<string, number>();
   readonly #tenantNames: string[] = [];
   /** By tenant, then kind: how keys begin. */
@@ -67,14 +72,17 @@ class MemoryVelocity implements VelocityMemory {
     this.program = program;
     this.#options = options;
     this.#entities = new Entities(options.hashSeed ?? 0);
-    this.#facts = new PaymentFacts(program.entities);
-    this.#scratch = new PaymentFacts(program.entities);
-    this.#group = Array.from({ length: groupRows }, () => new PaymentFacts(program.entities));
+    const plans = [...program.entities, ...program.roles];
+    this.#facts = new PaymentFacts(plans);
+    this.#scratch = new PaymentFacts(plans);
+    this.#group = Array.from({ length: groupRows }, () => new PaymentFacts(plans));
     const places = groupRows * program.entities.length;
     this.#hashes = new Int32Array(places);
     this.#guesses = new Int32Array(places);
     this.#present = new Uint8Array(places);
     this.#writers = program.entities.map((plan) => new EntityWriter(plan, this.#entities));
+    this.#sets = program.valueSets === 0 ? undefined : new ValueSets(program.valueSets);
+    this.#roles = program.roles.map((plan) => new RoleReader(plan));
     this.#askStorage = options.storedElsewhere === true;
   }
 
@@ -143,8 +151,10 @@ class MemoryVelocity implements VelocityMemory {
 
   #appendRow(tenant: number, row: number, out: FeatureMatrix, at: number, batch: number): void {
     const writers = this.#writers;
+    const sets = this.#sets;
     const { derived } = this.program;
     const facts = this.#group[row] as PaymentFacts;
+    if (this.#roles.length > 0) this.#readRoles(tenant, facts, out, at);
     for (let w = 0; w < writers.length; w++) {
       const writer = writers[w] as EntityWriter;
       const i = row * writers.length + w;
@@ -158,10 +168,28 @@ class MemoryVelocity implements VelocityMemory {
       if (sure && this.#entities.matches(guess, facts, writer.plan, tenant)) writer.open(guess);
       else this.#openOrCreate(tenant, writer, facts, this.#hashes[i] as number);
       if (writer.append(facts)) this.#entities.markDirty(writer.ref, batch);
-      writer.write(out, at);
+      writer.write(out, at, sets);
+    }
+    if (sets !== undefined) {
+      for (const each of this.program.common) writeCommon(each, sets, out.values, out.bounds, at);
     }
     for (let d = 0; d < derived.length; d++) {
       writeDerived(derived[d] as (typeof derived)[number], facts.amountMinor, out.values, out.bounds, at);
+    }
+  }
+
+  /** Before the payment is counted: what it folds away is still there for it. */
+  #readRoles(tenant: number, facts: PaymentFacts, out: FeatureMatrix, at: number): void {
+    for (const role of this.#roles) {
+      const { plan } = role;
+      if (!hasKey(facts, plan)) {
+        writeMissing(plan, out, at);
+        continue;
+      }
+      const ref = this.#findOrLoad(tenant, plan, facts, this.#entities.hash(facts, plan, tenant));
+      const writer = this.#writers[plan.index] as EntityWriter;
+      if (ref !== 0) writer.open(ref);
+      role.write(ref === 0 ? undefined : writer.cell, facts.timeMs, out, at, this.#sets);
     }
   }
 

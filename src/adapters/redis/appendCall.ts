@@ -9,12 +9,21 @@ const planBytes = 28;
 const keyHeadBytes = 12;
 const wideAmount = amountWidths.wide;
 
+/** A row that reads an entity in another role, after so many of the rows that touch it. */
+export interface RoleRead {
+  readonly row: number;
+  /** Index in the program's roles. */
+  readonly role: number;
+  readonly after: number;
+}
+
 /** One entity in a call: the rows of the batch that touch it, in order, and what was known of it when it was sent. */
 export interface KeyWork {
   readonly key: string;
   readonly shard: number;
   readonly planIndex: number;
   readonly rows: number[];
+  readonly reads: RoleRead[];
   readonly copy: EntityCopy | undefined;
   readonly knownBytes: number;
   /** Whether its expiry is put off. */

@@ -1,11 +1,13 @@
 /** Entities in Redis: append to many and read them, change one. No waiting for a better day: see velocity.ts for that. */
 import { randomInt } from 'node:crypto';
 import type { Payment } from '../../domain/payment.ts';
+import type { ValueSets } from '../../features/common.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
-import { type EntityPlan, opCodes } from '../../features/plan.ts';
+import type { EntityPlan } from '../../features/plan.ts';
+import { RoleReader } from '../../features/roleReader.ts';
 import type { FeatureProgram } from '../../features/types.ts';
-import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes } from './appendCall.ts';
+import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes, type RoleRead } from './appendCall.ts';
 import type { RedisConnection } from './connection.ts';
 import { Copies } from './copies.ts';
 import { type EntityCopy, envelopeBytes, generationBytes, readBase } from './entityCopy.ts';
@@ -13,9 +15,8 @@ import { RedisUnavailable } from './errors.ts';
 import { entityKey, hasKey, shardOf, tenantPartOf } from './keys.ts';
 import { appendScript, replaceScript } from './scripts.ts';
 import { StateWriter } from './stateWriter.ts';
+import { callsOf, Works } from './works.ts';
 
-/** Keys in one script call where any keys may stand in one: long enough to be cheap, short enough not to hold Redis up. */
-const keysPerCallMax = 64;
 /** A tail of so many records, and of an eighth of the state, is put into the state. */
 const tailRecordsMax = 16;
 const tailShare = 8;
@@ -41,19 +42,18 @@ export interface EntityStoreOptions {
   readonly lifetimeMs: number;
 }
 
-const lifetimeOps: ReadonlySet<number> = new Set([opCodes.sinceFirst, opCodes.isFirst, opCodes.sinceLast]);
-
 /** After so long without an event no window of any event that may still come reaches what is stored. */
 function ttlSecondsOf(plan: EntityPlan, lifetimeMs: number): number {
   const windowMs = plan.reachMs + lateDayMs + refreshMs;
-  const forLife = plan.ops.some(({ code }) => lifetimeOps.has(code));
-  return Math.ceil((forLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
+  return Math.ceil((plan.keptForLife ? Math.max(windowMs, lifetimeMs) : windowMs) / 1000);
 }
 
 /** One call's rows and where their features go; `wanted` says whether anyone still waits for them. */
 interface Target {
   readonly out: FeatureMatrix;
   readonly wanted: () => boolean;
+  /** By row, what its features gather; empty where none does. */
+  readonly sets: readonly ValueSets[];
 }
 
 export class EntityStore {
@@ -61,6 +61,9 @@ export class EntityStore {
   readonly copies: Copies;
   readonly #connection: RedisConnection;
   readonly #writers: readonly StateWriter[];
+  readonly #roles: readonly RoleReader[];
+  /** By which facts are loaded. */
+  readonly #allPlans: readonly EntityPlan[];
   readonly #ttlSeconds: readonly number[];
   readonly #plansBytes: Buffer;
   readonly #facts: PaymentFacts[] = [];
@@ -77,6 +80,8 @@ export class EntityStore {
     this.copies = new Copies(copiesBytesMax);
     this.#connection = connection;
     this.#writers = this.plans.map((plan) => new StateWriter(plan));
+    this.#roles = program.roles.map((plan) => new RoleReader(plan));
+    this.#allPlans = [...program.entities, ...program.roles];
     this.#ttlSeconds = this.plans.map((plan) => ttlSecondsOf(plan, lifetimeMs));
     this.#plansBytes = encodePlans(this.plans, this.#ttlSeconds);
   }
@@ -101,7 +106,8 @@ export class EntityStore {
     target: Target | undefined,
   ): Promise<ReadonlyMap<number, readonly number[]>> {
     const known = new Map<number, number[]>();
-    const calls = this.#callsOf([...this.#worksOf(tenantId, payments).values()]);
+    const works = this.#worksOf(tenantId, payments, target === undefined ? [] : this.#roles);
+    const calls = callsOf(works, this.#connection.cluster);
     const seed = this.#nextSeed();
     const requests = calls.map((works) => {
       return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
@@ -178,47 +184,15 @@ export class EntityStore {
     return seed;
   }
 
-  #worksOf(tenantId: string, payments: readonly Payment[]): Map<string, KeyWork> {
-    const works = new Map<string, KeyWork>();
-    const tenantPart = tenantPartOf(tenantId);
-    const refreshBeforeMs = Date.now() - refreshMs;
+  /** @param roles those in which entities are also to be read */
+  #worksOf(tenantId: string, payments: readonly Payment[], roles: readonly RoleReader[]): KeyWork[] {
+    const works = new Works(this.copies, tenantPartOf(tenantId), Date.now() - refreshMs);
     for (let row = 0; row < payments.length; row++) {
-      const facts = (this.#facts[row] ??= new PaymentFacts(this.plans));
+      const facts = (this.#facts[row] ??= new PaymentFacts(this.#allPlans));
       facts.load(payments[row] as Payment);
-      for (let planIndex = 0; planIndex < this.plans.length; planIndex++) {
-        const plan = this.plans[planIndex] as EntityPlan;
-        if (!hasKey(facts, plan)) continue;
-        const shard = shardOf(facts, plan);
-        const key = entityKey(facts, plan, tenantPart, shard);
-        const known = works.get(key);
-        if (known !== undefined) {
-          known.rows.push(row);
-          continue;
-        }
-        const copy = this.copies.get(key);
-        const knownBytes = copy?.rawLength ?? 0;
-        const refresh = copy === undefined || copy.refreshedAtMs <= refreshBeforeMs;
-        works.set(key, { key, shard, planIndex, rows: [row], copy, knownBytes, refresh, recordsAt: 0 });
-      }
+      works.add(row, facts, this.plans, roles);
     }
-    return works;
-  }
-
-  /** On a cluster one call has the keys of one shard; elsewhere as many as fit. */
-  #callsOf(works: KeyWork[]): KeyWork[][] {
-    const calls: KeyWork[][] = [];
-    if (this.#connection.cluster) works.sort((a, b) => a.shard - b.shard);
-    let call: KeyWork[] = [];
-    for (const work of works) {
-      const full = call.length === keysPerCallMax || (this.#connection.cluster && call[0]?.shard !== work.shard);
-      if (call.length > 0 && full) {
-        calls.push(call);
-        call = [];
-      }
-      call.push(work);
-    }
-    if (call.length > 0) calls.push(call);
-    return calls;
+    return works.all();
   }
 
   #takeReply(
@@ -234,14 +208,15 @@ export class EntityStore {
     works.forEach((work, i) => {
       const answer: unknown = reply[i];
       if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
-      this.#apply(work, answer, view, wanted ? target.out : undefined);
+      this.#apply(work, answer, view, wanted ? target : undefined);
       for (let k = 0; k < work.rows.length; k++)
         if (answer[1 + k] !== isNew) addTo(known, work.rows[k] as number, work.planIndex);
     });
   }
 
   /** Takes in what the script answered of one entity, and evaluates the rows of the batch as they come by. */
-  #apply(work: KeyWork, answer: Buffer, request: DataView, out: FeatureMatrix | undefined): void {
+  #apply(work: KeyWork, answer: Buffer, request: DataView, target: Target | undefined): void {
+    const out = target?.out;
     const { key, planIndex, rows } = work;
     const plan = this.plans[planIndex] as EntityPlan;
     const writer = this.#writers[planIndex] as StateWriter;
@@ -260,14 +235,33 @@ export class EntityStore {
     const ownAt = endAt - fresh * stride;
     while (copy.rawLength < ownAt) this.#take(writer, copy, body, view, shift, false);
     const recordBytes = 1 + requestRecordBytes(plan);
+    let read = 0;
     for (let k = 0; k < rows.length; k++) {
+      if (target !== undefined) read = this.#readRoles(work, read, k, writer, target);
       const isFresh = answer[1 + k] === isNew && copy.rawLength < endAt;
       if (isFresh) this.#take(writer, copy, body, view, shift, out !== undefined);
       else if (out !== undefined) writer.evaluateKnown(request, work.recordsAt + k * recordBytes + 1);
-      if (out !== undefined) writer.write(out, (rows[k] as number) * out.featureCount);
+      if (out !== undefined) {
+        const row = rows[k] as number;
+        writer.write(out, row * out.featureCount, target?.sets[row]);
+      }
     }
+    if (target !== undefined) this.#readRoles(work, read, rows.length, writer, target);
     if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
-    this.#keep(key, planIndex, copy);
+    // What was only asked for may not be there at all.
+    if (writer.cell.count > 0 || writer.cell.folded) this.#keep(key, planIndex, copy);
+  }
+
+  /** Those of the work's reads, from the so-manieth on, that come before its row k; answers how many have been read. */
+  #readRoles({ reads }: KeyWork, from: number, k: number, { cell }: StateWriter, target: Target): number {
+    const { out, sets } = target;
+    let next = from;
+    for (; next < reads.length && (reads[next]?.after ?? 0) <= k; next++) {
+      const { row, role } = reads[next] as RoleRead;
+      const { timeMs } = this.#facts[row] as PaymentFacts;
+      this.#roles[role]?.write(cell, timeMs, out, row * out.featureCount, sets[row]);
+    }
+    return next;
   }
 
   /** The next record of the value, which stands in `body`, into the copy. */

@@ -1,4 +1,5 @@
 import { addLateToBucket, labelInBucket, removeFromBucket } from '../../features/buckets.ts';
+import type { ValueSets } from '../../features/common.ts';
 import { dropHistory, expiredRecords, foldingBytes, foldOldest } from '../../features/compaction.ts';
 import { Evaluation } from '../../features/evaluation.ts';
 import { type PaymentFacts, writeRecord } from '../../features/facts.ts';
@@ -76,9 +77,10 @@ export class StateWriter {
   }
 
   /** Writes the features last evaluated into row `row` (an offset) of the matrix. */
-  write(out: FeatureMatrix, row: number): void {
+  write(out: FeatureMatrix, row: number, sets?: ValueSets): void {
     const { cell } = this;
     const evaluation = this.#evaluation;
+    if (sets !== undefined) evaluation.gather(cell, sets);
     if (cell.folded && (evaluation.folded || this.#reachesBeyondRecords())) {
       this.#folded.write(cell, evaluation, out.values, out.bounds, row);
       return;

@@ -1,5 +1,6 @@
 /** The velocity state in Redis: what it cannot take now is remembered, within a bound, and appended before what is newer. */
 import type { Payment } from '../../domain/payment.ts';
+import { ValueSets, writeCommon } from '../../features/common.ts';
 import { writeDerived } from '../../features/derived.ts';
 import { PaymentFacts } from '../../features/facts.ts';
 import type { FeatureMatrix } from '../../features/frame.ts';
@@ -72,7 +73,7 @@ export class RedisVelocityStore implements VelocityStore {
   constructor(options: RedisVelocityOptions) {
     const { program, connection } = options;
     this.#program = program;
-    this.#facts = new PaymentFacts(program.entities);
+    this.#facts = new PaymentFacts([...program.entities, ...program.roles]);
     this.#isDecided = options.isDecided ?? (() => Promise.resolve(false));
     this.#backlog = new Backlog(options.backlogMax ?? backlogMaxDefault);
     this.#entities = new EntityStore({
@@ -110,8 +111,9 @@ export class RedisVelocityStore implements VelocityStore {
     this.#unanswered.add(call);
     try {
       await this.#caughtUp();
-      const known = await this.#entities.append(tenantId, payments, { out, wanted });
-      if (wanted()) this.#writeRest(payments, out);
+      const sets = this.#setsOf(payments.length);
+      const known = await this.#entities.append(tenantId, payments, { out, wanted, sets });
+      if (wanted()) this.#writeRest(payments, out, sets);
       for (const [row, plans] of known) this.#ofOthers.set(payments[row] as Payment, plans);
       return [...known.keys()];
     } catch (error) {
@@ -252,14 +254,21 @@ export class RedisVelocityStore implements VelocityStore {
     return error;
   }
 
+  #setsOf(rows: number): ValueSets[] {
+    const { valueSets } = this.#program;
+    return valueSets === 0 ? [] : Array.from({ length: rows }, () => new ValueSets(valueSets));
+  }
+
   /** Features of entities that the payment does not touch, and those that follow from others. */
-  #writeRest(payments: readonly Payment[], out: FeatureMatrix): void {
-    const { entities, derived } = this.#program;
+  #writeRest(payments: readonly Payment[], out: FeatureMatrix, sets: readonly ValueSets[]): void {
+    const { entities, roles, common, derived } = this.#program;
     const facts = this.#facts;
     for (let row = 0; row < payments.length; row++) {
       const at = row * out.featureCount;
       facts.load(payments[row] as Payment);
       for (const plan of entities) if (!hasKey(facts, plan)) writeMissing(plan, out, at);
+      for (const plan of roles) if (!hasKey(facts, plan)) writeMissing(plan, out, at);
+      for (const each of common) writeCommon(each, sets[row] as ValueSets, out.values, out.bounds, at);
       for (const each of derived) writeDerived(each, facts.amountMinor, out.values, out.bounds, at);
     }
   }

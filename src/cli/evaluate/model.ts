@@ -7,6 +7,7 @@ import { type Evaluation, evaluationOf } from '../../models/training/evaluation.
 import { type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
 import { modelVersion } from '../../models/version.ts';
 import type { PaymentSource } from '../history/payments.ts';
+import type { FactIs } from '../options.ts';
 import { checkJudgingRows, dayText, fraudsIn, loadData, splitDays } from '../train/data.ts';
 import { scoredPayments, scoreRows } from '../train/score.ts';
 
@@ -15,6 +16,8 @@ export interface ModelEvaluationJob {
   readonly source: PaymentSource;
   readonly features: unknown;
   readonly split: Split;
+  /** Only payments of which these numeric facts have these values are judged. */
+  readonly where: readonly FactIs[];
   readonly signal: AbortSignal;
   readonly onPayments: (paymentsFed: number) => void;
 }
@@ -35,7 +38,7 @@ export interface ModelEvaluation {
 
 /** @throws CommandError (exit code 1) where the model cannot be read, does not fit the features, or the file has no test days */
 export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvaluation> {
-  const { split, source, signal } = job;
+  const { split, source, signal, where } = job;
   try {
     const artefact = await readModelDirectory(job.directory);
     const inputs = checkInputs(artefact.card);
@@ -45,14 +48,17 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
     const data = await loadData({
       source,
       features: job.features,
-      facts,
+      // What rows are chosen by stands behind the inputs, where scoring does not look.
+      facts: [...facts, ...where.map(({ fact }) => fact)],
       ...splitDays(split),
       signal,
       onProgress: job.onPayments,
     });
     if (data === undefined) throw failed('Stopped before the end: there is no result.');
     const { history } = data;
-    const rows = splitRows(history, split).test;
+    const isJudged = (row: number): boolean =>
+      where.every(({ value }, i) => history.facts.value(row, facts.length + i) === value);
+    const rows = splitRows(history, split).test.filter(isJudged);
     const testStartDay = testStartDayOf(split);
     checkJudgingRows(history, rows, 'test', testStartDay, split.testDays);
     const evaluation = evaluationOf(scoredPayments(history, rows, await scoreRows(artefact, facts, history, rows)));

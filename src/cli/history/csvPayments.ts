@@ -1,6 +1,7 @@
 /** Payments of a CSV file, by a mapping. */
 import { wrongUsage } from '../../config/exit.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { openLabels } from '../replay/labels.ts';
 import { chooseMapping, type Mapping, requireColumns } from '../replay/mapping.ts';
 import { CsvCells, CsvRows, parseQuoted } from './csvRecords.ts';
 import { Gathered, type LabelledPayments, type PaymentReader, type Refusals } from './labelled.ts';
@@ -13,6 +14,7 @@ const sortedRowsMax = 1_000_000;
 class CsvPayments {
   readonly gathered = new Gathered();
   readonly rows = new CsvRows((text, start, end, quoted) => this.#row(text, start, end, quoted));
+  readonly #path: string;
   readonly #refusals: Refusals;
   readonly #given: Mapping | undefined;
   #mapping: Mapping | undefined;
@@ -20,7 +22,8 @@ class CsvPayments {
   #cells = new CsvCells(1);
   #number = 0;
 
-  constructor(given: Mapping | undefined, refusals: Refusals) {
+  constructor(path: string, given: Mapping | undefined, refusals: Refusals) {
+    this.#path = path;
     this.#given = given;
     this.#refusals = refusals;
   }
@@ -52,7 +55,7 @@ class CsvPayments {
     requireColumns(mapping, header);
     this.#mapping = mapping;
     this.#cells = new CsvCells(header.length);
-    this.#reader = createRowReader(mapping, header);
+    this.#reader = createRowReader(mapping, header, openLabels(mapping.label, this.#path));
   }
 }
 
@@ -69,7 +72,7 @@ function sorted({ payments, frauds }: LabelledPayments): LabelledPayments {
 export function readCsv(path: string, given: Mapping | undefined, refusals: Refusals): PaymentReader {
   const text = openText(path);
   async function* payments(): AsyncGenerator<LabelledPayments, void, undefined> {
-    const csv = new CsvPayments(given, refusals);
+    const csv = new CsvPayments(path, given, refusals);
     for await (const piece of text.pieces()) {
       csv.rows.push(piece);
       if (!csv.sorts && csv.gathered.count > 0) yield csv.gathered.take();

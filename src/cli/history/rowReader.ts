@@ -9,6 +9,7 @@ import { panDigitsMin } from '../../domain/luhn.ts';
 import { isPan } from '../../domain/pan.ts';
 import { type Channel, Payment } from '../../domain/payment.ts';
 import { parseTimestamp } from '../../domain/timestamp.ts';
+import { type LabelReader, openLabels } from '../replay/labels.ts';
 import { mapRow } from '../replay/mapRow.ts';
 import type { IdField, Mapping, TextField } from '../replay/mapping.ts';
 import type { CsvCells } from './csvRecords.ts';
@@ -161,8 +162,12 @@ function isPlainId(text: string): boolean {
 }
 
 /** @param header the file's columns; the mapping's required ones are among them */
-export function createRowReader(mapping: Mapping, header: readonly string[]): RowReader {
-  return new MappedRows(mapping, header);
+export function createRowReader(
+  mapping: Mapping,
+  header: readonly string[],
+  labelOf: LabelReader = openLabels(mapping.label, ''),
+): RowReader {
+  return new MappedRows(mapping, header, labelOf);
 }
 
 class MappedRows implements RowReader {
@@ -180,12 +185,12 @@ class MappedRows implements RowReader {
   /** Codes that the decoder has taken before, by field. */
   readonly #known: ReadonlyMap<string, Set<string>> = new Map(codeNames.map((name) => [name, new Set()]));
   readonly #hasAddress: boolean;
-  readonly #labelColumn: number;
-  readonly #fraudTexts: ReadonlySet<string>;
-  readonly #genuineTexts: ReadonlySet<string>;
+  readonly #labelOf: LabelReader;
+  #cells!: CsvCells;
+  readonly #cell: (column: string) => string;
 
-  constructor(mapping: Mapping, header: readonly string[]) {
-    const { fields, label } = mapping;
+  constructor(mapping: Mapping, header: readonly string[], labelOf: LabelReader) {
+    const { fields } = mapping;
     const planned = <Name extends keyof typeof fields>(names: readonly Name[]) =>
       names.flatMap((name) => {
         const field = fields[name] as TextField | undefined;
@@ -201,21 +206,20 @@ class MappedRows implements RowReader {
     this.#ids = planned(idNames);
     this.#codes = planned(codeNames);
     this.#hasAddress = fields.ipAddress !== undefined;
-    this.#labelColumn = label === undefined ? -1 : header.indexOf(label.column);
-    this.#fraudTexts = new Set(label?.fraud);
-    this.#genuineTexts = new Set(label?.legitimate);
+    this.#labelOf = labelOf;
+    // Of two columns with one name the first counts.
+    const columnOf = new Map(header.map((name, c) => [name, c] as const).reverse());
+    this.#cell = (name) => {
+      const column = columnOf.get(name);
+      return column === undefined ? '' : this.#cells.cell(column);
+    };
   }
 
   read(cells: CsvCells, number: number): Payment | string {
-    this.label = this.#labelOf(cells);
+    this.#cells = cells;
+    const fraud = this.#labelOf(this.#cell);
+    this.label = fraud === undefined ? labels.unknown : fraud ? labels.fraud : labels.genuine;
     return this.#plain(cells, number) ?? this.#thorough(cells, number);
-  }
-
-  #labelOf(cells: CsvCells): number {
-    if (this.#labelColumn < 0) return labels.unknown;
-    const text = cells.cell(this.#labelColumn);
-    if (this.#fraudTexts.has(text)) return labels.fraud;
-    return this.#genuineTexts.has(text) ? labels.genuine : labels.unknown;
   }
 
   #plain(cells: CsvCells, number: number): Payment | undefined {
@@ -253,7 +257,7 @@ class MappedRows implements RowReader {
     const row: Record<string, string> = Object.fromEntries(
       this.#header.slice(0, cells.count).map((name, c) => [name, cells.cell(c)]),
     );
-    const outcome = mapRow(this.#mapping, row, number);
+    const outcome = mapRow(this.#mapping, row, number, this.#labelOf);
     if (!outcome.ok) return outcome.code;
     const json = JSON.stringify(outcome.row.payment);
     const payment = this.#decoder.decode(Buffer.from(json), Number.POSITIVE_INFINITY);

@@ -2,6 +2,7 @@
 import { textFieldNames } from '../../domain/paymentFields.ts';
 import { formatTimestamp, parseTimestamp } from '../../domain/timestamp.ts';
 import { parseAmountMinor } from './amount.ts';
+import { type LabelReader, openLabels } from './labels.ts';
 import type { IdField, Mapping, TextField, TimeField } from './mapping.ts';
 
 export type CsvRow = Readonly<Record<string, string>>;
@@ -38,21 +39,20 @@ function time(field: TimeField, row: CsvRow): number | undefined {
   return typeof ms === 'number' ? ms : undefined;
 }
 
-function fraud(label: Mapping['label'], row: CsvRow): boolean | undefined {
-  if (label === undefined) return undefined;
-  const value = row[label.column] ?? '';
-  if (label.fraud.includes(value)) return true;
-  return label.legitimate.includes(value) ? false : undefined;
-}
-
 const textNames = ['currency', ...textFieldNames] as const;
 
 /**
  * @param number counts rows from 1
+ * @param labelOf opened once a file
  * @returns the payment, with empty optional columns left out, or the code of what is wrong. Whether identifiers and codes are valid is the
  *   server's to say.
  */
-export function mapRow(mapping: Mapping, row: CsvRow, number: number): MapOutcome {
+export function mapRow(
+  mapping: Mapping,
+  row: CsvRow,
+  number: number,
+  labelOf: LabelReader = openLabels(mapping.label, ''),
+): MapOutcome {
   const { fields } = mapping;
   const occurredAtMs = time(fields.occurredAt, row);
   if (occurredAtMs === undefined) return { ok: false, code: 'time_format' };
@@ -70,5 +70,5 @@ export function mapRow(mapping: Mapping, row: CsvRow, number: number): MapOutcom
     const value = text(field, row, number);
     if (value !== '') payment[name] = value;
   }
-  return { ok: true, row: { payment, occurredAtMs, fraud: fraud(mapping.label, row) } };
+  return { ok: true, row: { payment, occurredAtMs, fraud: labelOf((column) => row[column] ?? '') } };
 }

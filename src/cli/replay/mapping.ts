@@ -24,6 +24,18 @@ const amountField = Type.Object(
   { column, decimals: Type.Integer({ minimum: 0, maximum: 4 }), round: Type.Optional(Type.Boolean()) },
   closed,
 );
+const labelFile = Type.Object(
+  {
+    file: Type.String({ minLength: 1, description: 'A CSV file, found from where the file of payments lies.' }),
+    on: Type.Record(Type.String(), column, {
+      minProperties: 1,
+      maxProperties: 4,
+      description: 'Columns of the payments and the columns of this file whose values must be the same.',
+    }),
+    absent: Type.Optional(Type.Union([Type.Literal('fraud'), Type.Literal('legitimate')])),
+  },
+  closed,
+);
 const optionalText = Type.Optional(textField);
 
 export const mappingSchema = Type.Object(
@@ -53,7 +65,15 @@ export const mappingSchema = Type.Object(
       closed,
     ),
     label: Type.Optional(
-      Type.Object({ column, fraud: Type.Array(Type.String()), legitimate: Type.Array(Type.String()) }, closed),
+      Type.Object(
+        {
+          column,
+          fraud: Type.Array(Type.String()),
+          legitimate: Type.Array(Type.String()),
+          from: Type.Optional(labelFile),
+        },
+        closed,
+      ),
     ),
   },
   closed,
@@ -103,7 +123,8 @@ export function requireColumns(mapping: Mapping, header: readonly string[]): voi
   const read = required
     .map((field) => mapping.fields[field])
     .flatMap((field) => ('column' in field ? [field.column] : []));
-  const missing = read.filter((name) => !header.includes(name));
+  const joined = Object.keys(mapping.label?.from?.on ?? {});
+  const missing = [...read, ...joined].filter((name) => !header.includes(name));
   if (missing.length > 0)
     throw wrongUsage(`The mapping ${mapping.name} reads columns that the file does not have: ${missing.join(', ')}.`);
 }

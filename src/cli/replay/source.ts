@@ -6,6 +6,7 @@ import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse';
 import { wrongUsage } from '../../config/exit.ts';
 import { paymentBytesMax } from '../../domain/bounds.ts';
+import { type LabelReader, openLabels } from './labels.ts';
 import { type CsvRow, mapRow } from './mapRow.ts';
 import { chooseMapping, type Mapping, requireColumns } from './mapping.ts';
 
@@ -54,14 +55,20 @@ function open(path: string): OpenFile {
   return { file, text: file.pipe(text) };
 }
 
-async function* csvItems(text: Readable, given: Mapping | undefined): AsyncGenerator<ReplayItem, void, undefined> {
+async function* csvItems(
+  path: string,
+  text: Readable,
+  given: Mapping | undefined,
+): AsyncGenerator<ReplayItem, void, undefined> {
   let mapping = given;
+  let labelOf: LabelReader | undefined;
   const parser = text.pipe(
     parse({
       bom: true,
       columns: (header: string[]) => {
         mapping ??= chooseMapping(header);
         requireColumns(mapping, header);
+        labelOf = openLabels(mapping.label, path);
         return header;
       },
       relax_column_count: true,
@@ -76,7 +83,7 @@ async function* csvItems(text: Readable, given: Mapping | undefined): AsyncGener
     if (mapping === undefined) throw new Error('a row came before the header');
     number += 1;
     const line = number + 1;
-    const outcome = mapRow(mapping, record as CsvRow, number);
+    const outcome = mapRow(mapping, record as CsvRow, number, labelOf);
     if (!outcome.ok) {
       yield { kind: 'bad', line, code: outcome.code };
       continue;
@@ -150,6 +157,6 @@ export function openSource(path: string, mapping: Mapping | undefined): ReplaySo
   return {
     bytesTotal,
     bytesRead: () => file.bytesRead,
-    items: () => (kind === 'csv' ? csvItems(text, mapping) : ndjsonItems(text)),
+    items: () => (kind === 'csv' ? csvItems(path, text, mapping) : ndjsonItems(text)),
   };
 }

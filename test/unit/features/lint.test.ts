@@ -66,6 +66,24 @@ describe('feature names', () => {
     ]);
   });
 
+  it('say in which role an entity is read, and compute nothing twice for it', () => {
+    const program = compileFeatures({
+      version: 1,
+      features: [
+        { entity: 'account', as: 'counterpartyAccount', aggregate: 'count', windows: ['1d'] },
+        { entity: 'counterpartyAccount', aggregate: 'count', windows: ['7d'] },
+        { entity: 'counterpartyAccount+account', as: 'account+counterpartyAccount', aggregate: 'isFirst' },
+      ],
+    });
+    expect(program.names).toEqual([
+      'accountAsCounterpartyAccount.count.24h',
+      'counterpartyAccount.count.7d',
+      'counterpartyAccount+accountAsAccount+counterpartyAccount.isFirst',
+    ]);
+    expect(program.entities.map(({ kind }) => kind)).toEqual(['counterpartyAccount', 'account+counterpartyAccount']);
+    expect(program.roles.map(({ index }) => index)).toEqual([0, 1]);
+  });
+
   it('of the default release are all there', () => {
     const path = resolve(import.meta.dirname, '../../../config/default/features.json');
     const { names } = compileFeatures(JSON.parse(readFileSync(path, 'utf8')));
@@ -93,6 +111,7 @@ describe('the state fingerprint', () => {
     expect(of({ derived: [{ name: 'a.b', op: 'ratio', of: ['amountMinor', 'customer.count.1h'] }] })).toBe(plain);
     expect(of({ features: [{ ...count, windows: ['10m', '1h'] }] })).toBe(plain);
     expect(of({ features: [count, { ...count, windows: ['30m'], delay: '30m' }] })).toBe(plain);
+    expect(of({ features: [count, { ...count, entity: 'account', as: 'customer' }] })).toBe(plain);
     expect(of({ features: [{ ...count, windows: ['2h'] }] })).not.toBe(plain);
     expect(of({ ringEventsMax: 64 })).not.toBe(plain);
     expect(of({ features: filtered, filters: { small, web } })).toBe(
@@ -184,6 +203,30 @@ describe('lint', () => {
       'a name taken',
       { derived: [{ name: 'customer.count.1h', op: 'ratio', of: ['amountMinor', 'amountMinor'] }] },
       'twice',
+    ],
+    [
+      'a role that is none',
+      { features: [{ ...count, as: 'customer' }] },
+      '/features/0/as: "customer" is the entity itself',
+    ],
+    ['a role of a pair', { features: [{ ...count, as: 'card+device' }] }, '/features/0/as: "customer" is of one field'],
+    [
+      'the field that says whose it is',
+      { features: [{ ...count, as: 'account', aggregate: 'distinct', field: 'account' }] },
+      '"account" is the entity itself',
+    ],
+    [
+      'values in common of a count',
+      { derived: [{ name: 'a.b', op: 'common', of: ['customer.count.1h', 'customer.count.1h'] }] },
+      '/derived/0/of: common is of two distinct features',
+    ],
+    [
+      'values in common of countries and devices',
+      {
+        features: ['country', 'device'].map((field) => ({ ...count, aggregate: 'distinct', field })),
+        derived: [{ name: 'a.b', op: 'common', of: ['customer.distinct.country.1h', 'customer.distinct.device.1h'] }],
+      },
+      'common compares identifiers with identifiers',
     ],
     ['an unknown key', { colour: 'red' }, ': '],
   ])('names %s', (_what, definitions, message) => {

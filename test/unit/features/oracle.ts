@@ -18,6 +18,8 @@ export class Oracle {
   readonly #filters: Readonly<Record<string, Filter>>;
   readonly #events: OracleEvent[] = [];
   readonly #own = new Map<string, OracleEvent[]>();
+  /** By feature of `distinct`: its values for the payment last appended. */
+  readonly #values = new Map<string, ReadonlySet<string | undefined>>();
   #arrivals = 0;
   /** By feature: how many amounts equal their limit up to rounding, in the last append; each may be counted either way. */
   readonly ties = new Map<string, number>();
@@ -38,11 +40,15 @@ export class Oracle {
     const at = event;
     this.#own.clear();
     this.ties.clear();
+    this.#values.clear();
     const named = new Map([
       ['amountMinor', payment.amountMinor],
       ...this.features.map((feature): [string, number] => [feature.name, this.#value(feature, at)]),
     ]);
-    for (const definition of this.#derived) named.set(definition.name, derivedOf(definition, named));
+    for (const definition of this.#derived) {
+      const shared = definition.op === 'common' ? this.#common(definition, named) : undefined;
+      named.set(definition.name, shared ?? derivedOf(definition, named));
+    }
     return [...named.values()].slice(1);
   }
 
@@ -64,13 +70,14 @@ export class Oracle {
     const values = feature.fields.map((field) => fieldValue(at.payment, field));
     if (values.some((value) => value === undefined)) return Number.NaN;
     const t = at.payment.occurredAtMs;
+    const inRole = feature.entity !== feature.state;
     const before = (e: OracleEvent): boolean =>
-      e.payment.occurredAtMs < t || (e.payment.occurredAtMs === t && e.arrival <= at.arrival);
+      e.payment.occurredAtMs < t || (!inRole && e.payment.occurredAtMs === t && e.arrival <= at.arrival);
     // The features of one entity look at the same events.
     let own = this.#own.get(feature.entity);
     if (own === undefined) {
       own = this.#events.filter(
-        (e) => feature.fields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
+        (e) => feature.stateFields.every((f, i) => fieldValue(e.payment, f) === values[i]) && before(e),
       );
       this.#own.set(feature.entity, own);
     }
@@ -79,7 +86,7 @@ export class Oracle {
       case 'sinceLast':
         return others.length === 0 ? Number.NaN : (t - Math.max(...others)) / 1000;
       case 'sinceFirst':
-        return (t - Math.min(t, ...others)) / 1000;
+        return inRole && others.length === 0 ? Number.NaN : (t - Math.min(t, ...others)) / 1000;
       case 'isFirst':
         return others.length === 0 ? 1 : 0;
       case 'fraudRun':
@@ -154,10 +161,19 @@ export class Oracle {
         return n === 0 ? 0 : inside.filter((e) => e.fraud).length / n;
       case 'stddev':
         return n === 0 ? Number.NaN : deviation(amounts, sum);
-      default:
-        return new Set(inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined))
-          .size;
+      default: {
+        const found = inside.map((e) => fieldValue(e.payment, feature.distinct ?? 0)).filter((v) => v !== undefined);
+        this.#values.set(feature.name, new Set(found));
+        return new Set(found).size;
+      }
     }
+  }
+
+  #common({ of: [a = '', b = ''] }: DerivedDefinition, named: ReadonlyMap<string, number>): number {
+    const [one, other] = [this.#values.get(a), this.#values.get(b)];
+    if (one === undefined || other === undefined || Number.isNaN(named.get(a)) || Number.isNaN(named.get(b)))
+      return Number.NaN;
+    return [...one].filter((value) => other.has(value)).length;
   }
 }
 

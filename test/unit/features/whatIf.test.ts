@@ -30,6 +30,10 @@ const definitions: unknown = {
     { entity: 'customer+device', aggregate: 'isFirst' },
     { entity: 'customer+device', aggregate: 'count', windows: ['24h'] },
     { entity: 'device', aggregate: 'count', windows: ['24h'] },
+    // The card as a device: some payments name it so. What they did does not depend on this payment's own amount.
+    { entity: 'card', as: 'device', aggregate: 'sum', field: 'amountMinor', windows: ['24h'] },
+    { entity: 'card', as: 'device', aggregate: 'count', windows: ['24h'], filter: 'small' },
+    { entity: 'card', as: 'device', aggregate: 'distinct', field: 'country', windows: ['24h'] },
   ],
   derived: [
     { name: 'customer.amountToMean.24h', op: 'ratio', of: ['amountMinor', 'customer.mean.amountMinor.24h'] },
@@ -37,6 +41,11 @@ const definitions: unknown = {
       name: 'customer.zScore.24h',
       op: 'zScore',
       of: ['amountMinor', 'customer.mean.amountMinor.24h', 'customer.stddev.amountMinor.24h'],
+    },
+    {
+      name: 'card.countriesInCommon.24h',
+      op: 'common',
+      of: ['cardAsDevice.distinct.country.24h', 'customer.distinct.country.24h'],
     },
     { name: 'card.toMax.24h', op: 'ratio', of: ['amountMinor', 'card.max.amountMinor.24h'] },
   ],
@@ -61,7 +70,7 @@ function paymentsOf(specs: readonly Spec[]): Payment[] {
       amountMinor,
       currency: 'EUR',
       customerId: 'c',
-      ...(device === 0 ? {} : { deviceId: `d${device}` }),
+      ...(device === 0 ? {} : { deviceId: device === 1 ? 'k' : `d${device}` }),
       cardId: 'k',
       channel: web ? 'ecommerce' : 'atm',
       country: device % 2 === 0 ? 'NL' : 'DE',
