@@ -9,7 +9,7 @@ import { detached } from './detached.ts';
 import { dayMs, feedRowsMax, type FedRows, HistoryFeed } from './feed.ts';
 import { type LabelledPayments, labels } from './labelled.ts';
 
-/** One text fact of the kept rows: code 0 is missing, code c is `values[c − 1]`; values beyond `categoryValuesMax` are `categoryCodeMax`. */
+/** One text fact of the kept rows: code 0 is missing, code c is `values[c − 1]`; values beyond `categoryValuesMax`, and what is no text, are `categoryCodeMax`. */
 export interface CategoryColumn {
   readonly values: readonly string[];
   readonly codes: Uint16Array;
@@ -66,7 +66,8 @@ class CategoryBuilder {
 
   push(payment: Payment): void {
     const value = paymentFact(payment, this.#fact);
-    this.#codes.push(value === undefined ? 0 : this.#code(String(value)));
+    // Attributes can be numbers and booleans: in a frame they are no text of any vocabulary.
+    this.#codes.push(value === undefined ? 0 : typeof value === 'string' ? this.#code(value) : categoryCodeMax);
   }
 
   #code(value: string): number {

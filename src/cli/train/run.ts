@@ -15,7 +15,7 @@ import {
   validationDaysOf,
   validationRows,
 } from '../../models/training/protocol.ts';
-import { trainingTable } from '../../models/training/table.ts';
+import type { TrainingTable } from '../../models/training/table.ts';
 import type { ModelArtefact } from '../../models/types.ts';
 import { modelVersion, weightsHash } from '../../models/version.ts';
 import type { History } from '../history/history.ts';
@@ -28,14 +28,14 @@ import {
   checkTrainRows,
   type Data,
   dayText,
-  factRows,
   fileSha256,
   fraudsIn,
   loadData,
   splitDays,
 } from './data.ts';
+import { type ReleaseTexts, referenceColumns, tableOf, trainingInputs } from './inputs.ts';
 import { cardPlots } from './plots.ts';
-import { candidatesOf, type Recipe } from './recipe.ts';
+import { candidatesOf, factsOf, type Recipe } from './recipe.ts';
 import { scoredPayments, scoreRows } from './score.ts';
 import { createTrainer } from './trainer.ts';
 
@@ -45,6 +45,8 @@ export interface TrainingJob {
   readonly recipe: Recipe;
   /** Content of features.json. */
   readonly features: unknown;
+  /** For the vocabularies of the recipe's categories. */
+  readonly releaseTexts: ReleaseTexts;
   readonly split: Split;
   readonly seed: number;
   readonly backend: TrainingBackend;
@@ -80,11 +82,8 @@ function rowsOf({ history }: Data, { split, recipe }: TrainingJob): Rows {
   checkJudgingRows(history, rows.test, 'test', testStartDayOf(split), split.testDays);
   checkJudgingRows(history, rows.trial, 'first train', inner.trialFrom, inner.trialDays);
   checkJudgingRows(history, rows.validation, 'last train', inner.validationFrom, inner.validationDays);
-  checkFacts(
-    history,
-    recipe.inputs.map(({ fact }) => fact),
-    rows.train,
-  );
+  const { numeric, categories } = factsOf(recipe.inputs);
+  checkFacts(history, numeric, categories, rows.train);
   return rows;
 }
 
@@ -94,10 +93,8 @@ function placesAmong(rows: Int32Array, all: Int32Array): Int32Array {
   return rows.map((row) => placeOf.get(row) ?? -1);
 }
 
-async function trainedOn(history: History, rows: Rows, job: TrainingJob): Promise<Trained | undefined> {
+async function trainedOn(table: TrainingTable, rows: Rows, job: TrainingJob): Promise<Trained | undefined> {
   const { recipe, seed, backend, signal } = job;
-  const labels = Uint8Array.from(rows.train, (row) => history.frauds[row] ?? 0);
-  const table = trainingTable(recipe.inputs, factRows(history, rows.train), labels);
   const trainer = createTrainer(backend, signal);
   try {
     return await trainModel(
@@ -138,11 +135,12 @@ function splitOf(history: History, rows: Rows, split: Split): TrainedCard['split
 /** @returns undefined when the signal stopped it before there was anything to keep. @throws CommandError where the data do not allow it. */
 export async function runTraining(job: TrainingJob): Promise<TrainingResult | undefined> {
   const { recipe, split, seed, signal } = job;
-  const facts = recipe.inputs.map(({ fact }) => fact);
+  const { numeric: facts, categories } = factsOf(recipe.inputs);
   const data = await loadData({
     source: job.source,
     features: job.features,
     facts,
+    categories,
     ...splitDays(split),
     signal,
     onProgress: job.onPayments,
@@ -151,7 +149,9 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
   const { history, program } = data;
   const rows = rowsOf(data, job);
   const epochs: ProcedureProgress[] = [];
-  const trained = await trainedOn(history, rows, {
+  const made = trainingInputs(recipe, history, rows.train, job.releaseTexts);
+  const { inputs } = made;
+  const trained = await trainedOn(tableOf(history, rows.train, made), rows, {
     ...job,
     onEpoch: (progress) => {
       epochs.push(progress);
@@ -160,7 +160,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
   });
   if (trained === undefined) return undefined;
 
-  const draft = await assemble(trained.scale, trained.parameters, { id: recipe.id, inputs: recipe.inputs });
+  const draft = await assemble(trained.scale, trained.parameters, { id: recipe.id, inputs });
   const payments = scoredPayments(history, rows.test, await scoreRows(draft, facts, history, rows.test));
   if (payments.some(({ score }) => !Number.isFinite(score)))
     throw failed('The training diverged: scores are not numbers. Lower the learning rate in the recipe.');
@@ -169,7 +169,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
   const card: TrainedCard = {
     id: recipe.id,
     about: recipe.about ?? '',
-    inputs: recipe.inputs,
+    inputs,
     codeVersion: codeVersion(),
     data: {
       file: basename(job.file),
@@ -204,11 +204,8 @@ export async function runTraining(job: TrainingJob): Promise<TrainingResult | un
     weightsSha256: weightsHash(draft),
     version: modelVersion(draft),
     limits: recipe.limits ?? defaultLimits,
-    reference: referenceOf(
-      facts.map((fact, at) => ({ fact, values: Float64Array.from(rows.train, (row) => history.facts.value(row, at)) })),
-      trainScores,
-    ),
+    reference: referenceOf(referenceColumns(history, rows.train, inputs), trainScores),
   };
-  const background = backgroundRows(history, rows.train, facts.length);
+  const background = backgroundRows(history, rows.train, inputs);
   return { artefact: { ...draft, card, background }, card, plots: cardPlots(card, payments, epochs) };
 }

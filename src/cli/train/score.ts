@@ -1,19 +1,24 @@
-/** A model's scores on rows of a history whose facts are the model's numeric inputs, through a frame and the bound model as live. */
+/** A model's scores on rows of a history whose facts are the model's inputs, through a frame and the bound model as live. */
 import { Frame, type FrameLayout, frameRowsMax } from '../../features/frame.ts';
 import { bindModel } from '../../models/bind.ts';
+import { categoryInputs, checkInputs } from '../../models/inputs.ts';
 import type { EvaluatedPayment } from '../../models/training/evaluation.ts';
 import type { ModelArtefact } from '../../models/types.ts';
 import type { History } from '../history/history.ts';
 import { segmentFacts } from './data.ts';
+import { rowCodes } from './inputs.ts';
 
-/** @throws ModelError where the model does not bind to the facts */
+/** @param facts the history's numeric facts. @throws ModelError where the model does not bind to them */
 export async function scoreRows(
   artefact: ModelArtefact,
   facts: readonly string[],
   history: History,
   rows: Int32Array,
 ): Promise<Float64Array> {
-  const layout: FrameLayout = { numeric: facts, categorical: [], featureCount: facts.length };
+  const inputs = checkInputs(artefact.card);
+  const categorical = categoryInputs(inputs).map(({ fact, vocabulary }) => ({ name: fact, vocabulary }));
+  const layout: FrameLayout = { numeric: facts, categorical, featureCount: facts.length };
+  const codeOf = rowCodes(history, inputs);
   const model = await bindModel(artefact, layout);
   const frame = new Frame(layout, frameRowsMax);
   const scores = new Float64Array(rows.length);
@@ -21,6 +26,9 @@ export async function scoreRows(
     frame.rows = Math.min(frameRowsMax, rows.length - first);
     frame.numbers.forEach((column, fact) => {
       for (let row = 0; row < frame.rows; row++) column[row] = history.facts.value(rows[first + row] ?? 0, fact);
+    });
+    frame.codes.forEach((column, category) => {
+      for (let row = 0; row < frame.rows; row++) column[row] = codeOf[category]?.(rows[first + row] ?? 0) ?? 0;
     });
     model.score(frame, scores.subarray(first, first + frame.rows));
   }
