@@ -8,7 +8,7 @@ import { type Split, splitRows, testStartDayOf } from '../../models/training/pro
 import { modelVersion } from '../../models/version.ts';
 import type { PaymentSource } from '../history/payments.ts';
 import type { FactIs } from '../options.ts';
-import { checkJudgingRows, dayText, fraudsIn, loadData, splitDays } from '../train/data.ts';
+import { checkJudgingRows, dayText, fraudsIn, judgingDays, loadData } from '../train/data.ts';
 import { factsOf } from '../train/recipe.ts';
 import { scoredPayments, scoreRows } from '../train/score.ts';
 
@@ -50,7 +50,7 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
       // What rows are chosen by stands behind the inputs, where scoring does not look.
       facts: [...facts, ...where.map(({ fact }) => fact)],
       categories,
-      ...splitDays(split),
+      ...judgingDays(split),
       signal,
       onProgress: job.onPayments,
     });

@@ -10,7 +10,7 @@ import { learnFromDay, type Split, testStartDayOf } from '../../models/training/
 import { isCategoricalColumn } from '../../releases/fill.ts';
 import { numericFacts } from '../../rules/facts.ts';
 import { dayMs } from '../history/feed.ts';
-import { buildHistory, type History, trainingLayout } from '../history/history.ts';
+import { buildHistory, type History, type Retention, trainingLayout } from '../history/history.ts';
 import type { PaymentSource } from '../history/payments.ts';
 import { neededDefinitions } from './needed.ts';
 
@@ -28,6 +28,8 @@ export interface DataOptions {
   /** From the first day to the one before the end, as numbers since the Unix epoch. */
   readonly firstDay: number;
   readonly endDay: number;
+  /** Without it every payment of the days is kept. */
+  readonly retention?: Retention;
   readonly delayDays: number;
   readonly signal: AbortSignal;
   readonly onProgress: (paymentsFed: number) => void;
@@ -80,6 +82,7 @@ export async function loadData(options: DataOptions): Promise<Data | undefined> 
     categories: [...new Set([...segmentFacts, ...categories])],
     firstDay: options.firstDay,
     endDay: options.endDay,
+    ...(options.retention === undefined ? {} : { retention: options.retention }),
     delayDays: options.delayDays,
     signal: options.signal,
     onProgress: options.onProgress,
@@ -94,10 +97,20 @@ export async function loadData(options: DataOptions): Promise<Data | undefined> 
   return { history, program };
 }
 
-export const splitDays = (split: Split): Pick<DataOptions, 'firstDay' | 'endDay' | 'delayDays'> => ({
+type SplitDays = Pick<DataOptions, 'firstDay' | 'endDay' | 'delayDays' | 'retention'>;
+
+/** What a training needs of the file. */
+export const trainingDays = (split: Split): SplitDays => ({
+  ...judgingDays(split),
+  retention: { learnEndDay: split.trainStartDay + split.trainDays, testStartDay: testStartDayOf(split) },
+});
+
+/** What judging a model needs of it: before the test days, the frauds. */
+export const judgingDays = (split: Split): SplitDays => ({
   firstDay: learnFromDay(split),
   endDay: testStartDayOf(split) + split.testDays,
   delayDays: split.delayDays,
+  retention: { learnEndDay: learnFromDay(split), testStartDay: testStartDayOf(split) },
 });
 
 export const fraudsIn = (history: History, rows: Int32Array): number =>

@@ -98,7 +98,8 @@ export function tableOf(history: History, rows: Int32Array, { inputs, widths }: 
   const labels = Uint8Array.from(rows, (row) => history.frauds[row] ?? 0);
   const { facts } = history;
   const value = (row: number, input: number): number => facts.value(rows[row] ?? 0, input);
-  const table = trainingTable(numericInputs(inputs), { rows: rows.length, value }, labels);
+  const { genuineShare } = history;
+  const table = { ...trainingTable(numericInputs(inputs), { rows: rows.length, value }, labels), genuineShare };
   const categories = categoryInputs(inputs);
   if (categories.length === 0) return table;
   const codes = rowCodes(history, inputs);

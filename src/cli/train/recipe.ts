@@ -12,6 +12,10 @@ const hiddenLayersMax = 8;
 /** Settings that are tried: bounded, since each is a training of its own. */
 const candidatesMax = 8;
 const ensembleMax = 9;
+/** Each is a training more for every candidate and every network. */
+const validationWindowsMax = 4;
+/** Where there is something to choose, one week says too little of it. */
+const windowsToChoose = 3;
 
 const settings = {
   hidden: Type.Array(Type.Integer({ minimum: 1, maximum: layerUnitsMax }), { maxItems: hiddenLayersMax }),
@@ -59,6 +63,8 @@ export const recipeSchema = Type.Object(
     /** Networks whose logits are averaged, if that validates better than one. */
     ensemble: Type.Integer({ minimum: 1, maximum: ensembleMax }),
     ...settings,
+    /** Successive windows at the end of the training period that choices are judged by; 3 where there are candidates, else 1. */
+    validationWindows: Type.Optional(Type.Integer({ minimum: 1, maximum: validationWindowsMax })),
     /** What differs from the settings above, for each further try. */
     candidates: Type.Optional(Type.Array(Type.Partial(Type.Object(settings), closed), { maxItems: candidatesMax - 1 })),
   },
@@ -75,6 +81,10 @@ export function factsOf(inputs: readonly { readonly fact: string }[]): { numeric
     categories: categories.map(({ fact }) => fact),
   };
 }
+
+/** How many windows judge: see the schema. */
+export const validationWindowsOf = ({ validationWindows, candidates = [] }: Recipe): number =>
+  validationWindows ?? (candidates.length > 0 ? windowsToChoose : 1);
 
 /** The settings to try, the recipe's own first. */
 export function candidatesOf(recipe: Recipe): Settings[] {

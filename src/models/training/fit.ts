@@ -176,7 +176,9 @@ export function fit(task: FitTask, { stopped, onEpoch }: FitHooks): Fitted | und
     const kept = keptOf(parameters, table, rows);
     const validationLogits = logitsOf(validationRows, gather, kept);
     const validationAp =
-      validationRows.length === 0 ? undefined : averagePrecisionOf(validationLogits, validationFrauds);
+      validationRows.length === 0
+        ? undefined
+        : averagePrecisionOf(validationLogits, validationFrauds, table.genuineShare);
     onEpoch({ epoch, meanLoss, validationAp });
     if (best?.validationAp === undefined || validationAp === undefined || validationAp > best.validationAp) {
       best = {

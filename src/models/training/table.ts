@@ -10,6 +10,8 @@ export interface TrainingTable {
   readonly values: Float32Array;
   /** 1 is fraud. */
   readonly labels: Uint8Array;
+  /** Share of the genuine payments that the rows are, where they are a sample; all frauds are there. */
+  readonly genuineShare?: number;
   /** Of a model with categories. */
   readonly categories?: CategoryTable;
 }
