@@ -7,7 +7,7 @@ import { failed } from '../../config/exit.ts';
 import { uniform } from '../../models/training/random.ts';
 
 /** Most bytes of facts that are kept to learn from; training holds them once more as float32. */
-export const learnBytesMax = 384 * 1024 * 1024;
+const learnBytesMax = 256 * 1024 * 1024;
 const bytesPerFact = 8;
 /** What the threshold falls to, each time the bound is reached: at the end it is used to four fifths at least. */
 const stepDown = 0.8;

@@ -35,21 +35,26 @@ export async function scoreRows(
   return scores;
 }
 
-function groupsOf(history: History, row: number): string[] {
-  return segmentFacts.map((fact) => {
+/** The groups of a row; each text is made once, not for every payment. */
+function groupReader(history: History): (row: number) => readonly string[] {
+  const kinds = segmentFacts.map((fact) => {
     const column = history.categories.get(fact);
-    return `${fact}=${column?.values[(column.codes[row] ?? 0) - 1] ?? 'none'}`;
+    const names = ['none', ...(column?.values ?? [])].map((value) => `${fact}=${value}`);
+    return (row: number): string => names[column?.codes[row] ?? 0] ?? (names[0] as string);
   });
+  return (row) => kinds.map((name) => name(row));
 }
 
 /** The rows with their scores, ready to be evaluated. */
-export const scoredPayments = (history: History, rows: Int32Array, scores: Float64Array): EvaluatedPayment[] =>
-  Array.from(rows, (row, at) => ({
+export function scoredPayments(history: History, rows: Int32Array, scores: Float64Array): EvaluatedPayment[] {
+  const groupsOf = groupReader(history);
+  return Array.from(rows, (row, at) => ({
     score: scores[at] ?? Number.NaN,
     fraud: history.frauds[row] === 1,
     card: history.cards[row] ?? 0,
     day: history.days[row] ?? 0,
     amountMinor: history.amountsMinor[row] ?? 0,
     occurredAtMs: history.occurredAtMs[row] ?? 0,
-    groups: groupsOf(history, row),
+    groups: groupsOf(row),
   }));
+}
