@@ -12,15 +12,14 @@ import { dayMs } from '../src/cli/history/feed.ts';
 import { buildHistory, type History, trainingLayout } from '../src/cli/history/history.ts';
 import type { LabelledPayments } from '../src/cli/history/labelled.ts';
 import { openPayments } from '../src/cli/history/payments.ts';
-import { factRows } from '../src/cli/train/data.ts';
+import { tableOf, trainingInputs } from '../src/cli/train/inputs.ts';
 import { neededDefinitions } from '../src/cli/train/needed.ts';
-import { candidatesOf, readRecipe } from '../src/cli/train/recipe.ts';
+import { candidatesOf, factsOf, readRecipe } from '../src/cli/train/recipe.ts';
 import { unreachable } from '../src/config/exit.ts';
 import type { FeatureDefinitions } from '../src/features/definitions.ts';
 import { compileFeatures } from '../src/features/program.ts';
 import { startTrainingBackend } from '../src/models/training/backend.ts';
 import { fit } from '../src/models/training/fit.ts';
-import { trainingTable } from '../src/models/training/table.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 
 const config = resolve(import.meta.dirname, '../config/default');
@@ -53,7 +52,7 @@ async function payments(): Promise<{ before: LabelledPayments[]; week: LabelledP
 }
 
 const recipe = readRecipe(join(config, 'model/recipe.json'));
-const facts = recipe.inputs.map(({ fact }) => fact);
+const { numeric: facts, categories } = factsOf(recipe.inputs);
 
 /** The week's history, and the milliseconds that its features took. */
 async function features(data: Awaited<ReturnType<typeof payments>>): Promise<{ history: History; ms: number }> {
@@ -69,6 +68,7 @@ async function features(data: Awaited<ReturnType<typeof payments>>): Promise<{ h
     memory: createVelocityMemory(program, {}),
     layout: trainingLayout(program),
     facts,
+    categories,
     firstDay: weekStart,
     endDay: weekStart + weekDays,
     delayDays: weekDays,
@@ -79,14 +79,14 @@ async function features(data: Awaited<ReturnType<typeof payments>>): Promise<{ h
   return { history, ms: performance.now() - startedAt };
 }
 
-const tableOf = (history: History) => {
+const rowsAndTable = (history: History) => {
   const rows = Int32Array.from({ length: history.rows }, (_, row) => row);
-  return { rows, table: trainingTable(recipe.inputs, factRows(history, rows), history.frauds) };
+  return { rows, table: tableOf(history, rows, trainingInputs(recipe, history, rows, new Map())) };
 };
 
 function ours(history: History): number {
   const startedAt = performance.now();
-  const { rows, table } = tableOf(history);
+  const { rows, table } = rowsAndTable(history);
   const [settings] = candidatesOf(recipe);
   if (settings === undefined) throw new Error('a recipe has settings');
   fit(
@@ -112,7 +112,7 @@ print((time.perf_counter() - started) * 1000)
 function logisticRegression(history: History): number | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   try {
-    const { table } = tableOf(history);
+    const { table } = rowsAndTable(history);
     writeFileSync(join(directory, 'x'), table.values);
     writeFileSync(join(directory, 'y'), table.labels);
     const python = process.env['BENCH_PYTHON'] ?? 'python3';

@@ -11,6 +11,7 @@ import { readMapping } from './replay/mapping.ts';
 import { readFeatures } from './train/data.ts';
 import { startProgress } from './train/progress.ts';
 import { candidatesOf, readRecipe } from './train/recipe.ts';
+import { readReleaseTexts } from './train/releaseTexts.ts';
 import { onStopSignal } from './train/stopSignal.ts';
 
 interface Options {
@@ -61,6 +62,7 @@ async function evaluateProtocol(options: Options): Promise<void> {
       source,
       recipe,
       features,
+      releaseTexts: readReleaseTexts(recipe, options.features, features),
       historyDays,
       seeds: options.seeds,
       backend,

@@ -13,6 +13,7 @@ import { readMapping } from './replay/mapping.ts';
 import { readFeatures } from './train/data.ts';
 import { startProgress } from './train/progress.ts';
 import { readRecipe } from './train/recipe.ts';
+import { readReleaseTexts } from './train/releaseTexts.ts';
 import type { TrainingResult } from './train/run.ts';
 import { onStopSignal } from './train/stopSignal.ts';
 
@@ -72,6 +73,7 @@ async function train(file: string, options: Options): Promise<void> {
       source,
       recipe,
       features,
+      releaseTexts: readReleaseTexts(recipe, options.features, features),
       split: {
         trainStartDay: options.trainStart / dayMs,
         trainDays: options.trainDays,

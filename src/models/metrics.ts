@@ -43,14 +43,17 @@ export function rocAuc(payments: readonly ScoredPayment[]): number {
   return won / (frauds * (payments.length - frauds));
 }
 
-/** Average precision: Σ (recallₙ − recallₙ₋₁) · precisionₙ over the distinct scores, downwards; no interpolation. NaN without frauds. */
-export function averagePrecision(payments: readonly ScoredPayment[]): number {
+/**
+ * Average precision: Σ (recallₙ − recallₙ₋₁) · precisionₙ over the distinct scores, downwards; no interpolation. NaN without frauds.
+ * @param genuineShare share of the genuine payments that are among these, where they are a sample: each then counts for several
+ */
+export function averagePrecision(payments: readonly ScoredPayment[], genuineShare = 1): number {
   const frauds = fraudCount(payments);
   let seen = 0;
   let found = 0;
   let sum = 0;
   for (const group of byScore(payments)) {
-    seen += group.frauds + group.legitimate;
+    seen += group.frauds + group.legitimate / genuineShare;
     found += group.frauds;
     sum += (group.frauds / frauds) * (found / seen);
   }
@@ -58,8 +61,13 @@ export function averagePrecision(payments: readonly ScoredPayment[]): number {
 }
 
 /** Average precision of columns: scores (any order-preserving numbers) and frauds (1 is fraud), row by row. */
-export function averagePrecisionOf(scores: ArrayLike<number>, frauds: ArrayLike<number>): number {
-  return averagePrecision(Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 })));
+export function averagePrecisionOf(
+  scores: ArrayLike<number>,
+  frauds: ArrayLike<number>,
+  genuineShare?: number,
+): number {
+  const payments = Array.from(scores, (score, row) => ({ score, fraud: frauds[row] === 1, card: 0, day: 0 }));
+  return averagePrecision(payments, genuineShare);
 }
 
 /** One day's cards by their highest score, and those that had a fraud that day. */

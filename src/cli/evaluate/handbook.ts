@@ -10,11 +10,11 @@ import { uncalibrated } from '../../models/training/platt.ts';
 import { fitMembers, type ProcedureProgress, type Settings } from '../../models/training/procedure.ts';
 import { learnFromDay, type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
 import { meanMeasures, medianMeasures, type SplitMeasures, splitMeasures } from '../../models/training/summary.ts';
-import { trainingTable } from '../../models/training/table.ts';
 import type { History } from '../history/history.ts';
 import type { PaymentSource } from '../history/payments.ts';
-import { checkJudgingRows, checkTrainRows, dayText, factRows, loadData } from '../train/data.ts';
-import { candidatesOf, type Recipe } from '../train/recipe.ts';
+import { checkJudgingRows, checkTrainRows, dayText, loadData } from '../train/data.ts';
+import { type ReleaseTexts, tableOf, trainingInputs } from '../train/inputs.ts';
+import { candidatesOf, factsOf, type Recipe } from '../train/recipe.ts';
 import { scoredPayments, scoreRows } from '../train/score.ts';
 import { createTrainer, type TrainingPool } from '../train/trainer.ts';
 
@@ -27,6 +27,7 @@ export interface HandbookJob {
   readonly source: PaymentSource;
   readonly recipe: Recipe;
   readonly features: unknown;
+  readonly releaseTexts: ReleaseTexts;
   readonly historyDays: number;
   /** Seeds 1 … seeds. */
   readonly seeds: number;
@@ -75,9 +76,12 @@ interface FoldTask {
 async function oneSeed({ history, split, settings, job, trainer }: FoldTask, seed: number): Promise<SplitMeasures> {
   const { recipe } = job;
   const rows = splitRows(history, split);
-  const labels = Uint8Array.from(rows.train, (row) => history.frauds[row] ?? 0);
-  const table = trainingTable(recipe.inputs, factRows(history, rows.train), labels);
-  const task = { table, rows: Int32Array.from(rows.train, (_, place) => place), seed };
+  const inputs = trainingInputs(recipe, history, rows.train, job.releaseTexts);
+  const task = {
+    table: tableOf(history, rows.train, inputs),
+    rows: Int32Array.from(rows.train, (_, place) => place),
+    seed,
+  };
   const fits = await fitMembers(task, settings, recipe.ensemble, settings.epochs, trainer, job.onEpoch);
   const [first] = fits;
   if (job.signal.aborted || first === undefined) throw failed('Stopped before the end: there is no result.');
@@ -85,8 +89,8 @@ async function oneSeed({ history, split, settings, job, trainer }: FoldTask, see
     fits.map((fitted) => fitted.parameters),
     uncalibrated,
   );
-  const artefact = await assemble(first.scale, parameters, { id: recipe.id, inputs: recipe.inputs });
-  const facts = recipe.inputs.map(({ fact }) => fact);
+  const artefact = await assemble(first.scale, parameters, { id: recipe.id, inputs: inputs.inputs });
+  const facts = factsOf(recipe.inputs).numeric;
   return splitMeasures(scoredPayments(history, rows.test, await scoreRows(artefact, facts, history, rows.test)));
 }
 
@@ -117,10 +121,12 @@ async function foldResult(task: FoldTask, fold: number): Promise<FoldResult> {
 export async function evaluateHandbook(job: HandbookJob): Promise<HandbookResult> {
   const splits = splitsOf(job.historyDays);
   const [first, last] = [splits[0] as Split, splits[foldCount - 1] as Split];
+  const { numeric, categories } = factsOf(job.recipe.inputs);
   const data = await loadData({
     source: job.source,
     features: job.features,
-    facts: job.recipe.inputs.map(({ fact }) => fact),
+    facts: numeric,
+    categories,
     firstDay: learnFromDay(first),
     endDay: testStartDayOf(last) + last.testDays,
     delayDays: week,

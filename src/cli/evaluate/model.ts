@@ -2,13 +2,14 @@
 import { failed } from '../../config/exit.ts';
 import { readModelDirectory } from '../../models/directory.ts';
 import { ModelError } from '../../models/errors.ts';
-import { checkInputs, isCategory } from '../../models/inputs.ts';
+import { checkInputs } from '../../models/inputs.ts';
 import { type Evaluation, evaluationOf } from '../../models/training/evaluation.ts';
 import { type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
 import { modelVersion } from '../../models/version.ts';
 import type { PaymentSource } from '../history/payments.ts';
 import type { FactIs } from '../options.ts';
-import { checkJudgingRows, dayText, fraudsIn, loadData, splitDays } from '../train/data.ts';
+import { checkJudgingRows, dayText, fraudsIn, judgingDays, loadData } from '../train/data.ts';
+import { factsOf } from '../train/recipe.ts';
 import { scoredPayments, scoreRows } from '../train/score.ts';
 
 export interface ModelEvaluationJob {
@@ -42,15 +43,14 @@ export async function evaluateModel(job: ModelEvaluationJob): Promise<ModelEvalu
   try {
     const artefact = await readModelDirectory(job.directory);
     const inputs = checkInputs(artefact.card);
-    if (inputs.some(isCategory))
-      throw failed(`The model in ${job.directory} takes categories, which evaluate does not read yet.`);
-    const facts = inputs.map(({ fact }) => fact);
+    const { numeric: facts, categories } = factsOf(inputs);
     const data = await loadData({
       source,
       features: job.features,
       // What rows are chosen by stands behind the inputs, where scoring does not look.
       facts: [...facts, ...where.map(({ fact }) => fact)],
-      ...splitDays(split),
+      categories,
+      ...judgingDays(split),
       signal,
       onProgress: job.onPayments,
     });

@@ -32,6 +32,17 @@ export class GrowingColumn<T extends Numbers> {
     this.#values[this.length++] = value;
   }
 
+  /** Keeps the rows that it says, in their order. */
+  keepOnly(isKept: (row: number) => boolean): void {
+    let kept = 0;
+    for (let row = 0; row < this.length; row++) if (isKept(row)) this.#values[kept++] = this.#values[row] as number;
+    this.length = kept;
+  }
+
+  at(row: number): number {
+    return this.#values[row] as number;
+  }
+
   done(): T {
     return this.#values.subarray(0, this.length) as T;
   }
@@ -68,6 +79,24 @@ export class FactTable {
   value(row: number, fact: number): number {
     const chunk = this.#chunks[row >> chunkShift] as Float64Array;
     return chunk[(row & chunkMask) * this.width + fact] as number;
+  }
+
+  /** Keeps the rows that it says, in their order. */
+  keepOnly(isKept: (row: number) => boolean): void {
+    const { width } = this;
+    let kept = 0;
+    for (let row = 0; row < this.#rows; row++) {
+      if (!isKept(row)) continue;
+      const from = (row & chunkMask) * width;
+      const source = this.#chunks[row >> chunkShift] as Float64Array;
+      (this.#chunks[kept >> chunkShift] as Float64Array).set(
+        source.subarray(from, from + width),
+        (kept & chunkMask) * width,
+      );
+      kept++;
+    }
+    this.#rows = kept;
+    this.#chunks.length = Math.ceil(kept / chunkRows);
   }
 
   /** Writes the facts of the rows, one row after another, to `into`. */

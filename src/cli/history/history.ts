@@ -8,8 +8,9 @@ import { type FactPrecision, FactTable, GrowingColumn } from './columns.ts';
 import { detached } from './detached.ts';
 import { dayMs, feedRowsMax, type FedRows, HistoryFeed } from './feed.ts';
 import { type LabelledPayments, labels } from './labelled.ts';
+import { LearnSample } from './sample.ts';
 
-/** One text fact of the kept rows: code 0 is missing, code c is `values[c − 1]`; values beyond `categoryValuesMax` are `categoryCodeMax`. */
+/** One text fact of the kept rows: code 0 is missing, code c is `values[c − 1]`; values beyond `categoryValuesMax`, and what is no text, are `categoryCodeMax`. */
 export interface CategoryColumn {
   readonly values: readonly string[];
   readonly codes: Uint16Array;
@@ -31,6 +32,17 @@ export interface History {
   readonly categories: ReadonlyMap<string, CategoryColumn>;
   /** Payments before the first day only fed the state. */
   readonly paymentsFed: number;
+  /** Share of the genuine payments of the days to learn from that were kept: 1 unless they were too many. */
+  readonly genuineShare: number;
+}
+
+/** What a split needs of its days; payments that it does not need are not kept. */
+export interface Retention {
+  /** Days before this one are learned from: beyond a bound their genuine payments are sampled. */
+  readonly learnEndDay: number;
+  /** From this day on all are kept; between the two only frauds, which say what cards are known to be compromised. */
+  readonly testStartDay: number;
+  readonly learnBytesMax?: number;
 }
 
 export interface HistoryOptions {
@@ -45,6 +57,8 @@ export interface HistoryOptions {
   /** Days since the Unix epoch; rows of the days from `firstDay` and before `endDay` are kept, payments from `endDay` on are not read. */
   readonly firstDay: number;
   readonly endDay: number;
+  /** Without it every payment of the days is kept. */
+  readonly retention?: Retention;
   readonly delayDays: number;
   readonly signal: AbortSignal;
   readonly onProgress: (paymentsFed: number) => void;
@@ -66,7 +80,8 @@ class CategoryBuilder {
 
   push(payment: Payment): void {
     const value = paymentFact(payment, this.#fact);
-    this.#codes.push(value === undefined ? 0 : this.#code(String(value)));
+    // Attributes can be numbers and booleans: in a frame they are no text of any vocabulary.
+    this.#codes.push(value === undefined ? 0 : typeof value === 'string' ? this.#code(value) : categoryCodeMax);
   }
 
   #code(value: string): number {
@@ -75,6 +90,10 @@ class CategoryBuilder {
     if (this.#codeOf.size === categoryValuesMax) return categoryCodeMax;
     this.#codeOf.set(detached(value), this.#codeOf.size + 1);
     return this.#codeOf.size;
+  }
+
+  keepOnly(isKept: (row: number) => boolean): void {
+    this.#codes.keepOnly(isKept);
   }
 
   done(): CategoryColumn {
@@ -95,8 +114,13 @@ class HistoryBuilder {
   readonly #times = new GrowingColumn((length) => new Float64Array(length));
   readonly #facts: FactTable;
   readonly #categories: ReadonlyMap<string, CategoryBuilder>;
+  readonly #retention: Retention | undefined;
+  readonly #sample: LearnSample;
+  /** Of the rows to learn from. */
+  readonly #keys = new GrowingColumn((length) => new Float64Array(length));
+  #learnFrauds = 0;
 
-  constructor({ layout, facts, categories, firstDay, precision }: HistoryOptions) {
+  constructor({ layout, facts, categories, firstDay, precision, retention }: HistoryOptions) {
     this.#firstDay = firstDay;
     this.#frame = new Frame(layout, feedRowsMax);
     this.#fill = compileFill(layout, new Map());
@@ -106,6 +130,8 @@ class HistoryBuilder {
       return column;
     });
     this.#facts = new FactTable(facts.length, precision);
+    this.#retention = retention;
+    this.#sample = new LearnSample(facts.length, retention?.learnBytesMax);
     this.#categories = new Map((categories ?? []).map((fact) => [fact, new CategoryBuilder(fact)]));
   }
 
@@ -119,7 +145,7 @@ class HistoryBuilder {
 
   #keepRow(payment: Payment, label: number, row: number): void {
     const day = Math.floor(payment.occurredAtMs / dayMs);
-    if (day < this.#firstDay) return;
+    if (day < this.#firstDay || !this.#isKept(day, label === labels.fraud)) return;
     let card = this.#cardOf.get(payment.customerId);
     if (card === undefined) {
       card = this.#cardOf.size;
@@ -134,6 +160,30 @@ class HistoryBuilder {
     for (const category of this.#categories.values()) category.push(payment);
   }
 
+  #isKept(day: number, fraud: boolean): boolean {
+    if (this.#retention === undefined) return true;
+    const { learnEndDay, testStartDay } = this.#retention;
+    if (day >= learnEndDay) return fraud || day >= testStartDay;
+    const key = this.#sample.nextKey();
+    if (this.#days.length >= this.#sample.rowsMax) this.#thin();
+    if (!fraud && key >= this.#sample.share) return false;
+    if (fraud) this.#learnFrauds++;
+    this.#keys.push(key);
+    return true;
+  }
+
+  /** Only rows to learn from are there yet. */
+  #thin(): void {
+    this.#sample.lower(this.#learnFrauds);
+    const { share } = this.#sample;
+    const kept = Uint8Array.from({ length: this.#days.length }, (_, row) =>
+      this.#frauds.at(row) === 1 || this.#keys.at(row) < share ? 1 : 0,
+    );
+    const isKept = (row: number): boolean => kept[row] === 1;
+    const columns = [this.#days, this.#cards, this.#frauds, this.#amounts, this.#times, this.#keys, this.#facts];
+    for (const column of [...columns, ...this.#categories.values()]) column.keepOnly(isKept);
+  }
+
   history(paymentsFed: number): History {
     return {
       rows: this.#days.length,
@@ -145,6 +195,7 @@ class HistoryBuilder {
       facts: this.#facts,
       categories: new Map([...this.#categories].map(([fact, builder]) => [fact, builder.done()])),
       paymentsFed,
+      genuineShare: this.#sample.share,
     };
   }
 }

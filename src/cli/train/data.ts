@@ -7,10 +7,10 @@ import { lintFeatures } from '../../features/lint.ts';
 import { compileFeatures } from '../../features/program.ts';
 import type { FeatureProgram } from '../../features/types.ts';
 import { learnFromDay, type Split, testStartDayOf } from '../../models/training/protocol.ts';
-import type { FactRows } from '../../models/training/table.ts';
+import { isCategoricalColumn } from '../../releases/fill.ts';
 import { numericFacts } from '../../rules/facts.ts';
 import { dayMs } from '../history/feed.ts';
-import { buildHistory, type History, trainingLayout } from '../history/history.ts';
+import { buildHistory, type History, type Retention, trainingLayout } from '../history/history.ts';
 import type { PaymentSource } from '../history/payments.ts';
 import { neededDefinitions } from './needed.ts';
 
@@ -21,10 +21,15 @@ export interface DataOptions {
   readonly source: PaymentSource;
   /** Content of features.json. */
   readonly features: unknown;
+  /** Numeric facts, the columns of the history's facts. */
   readonly facts: readonly string[];
+  /** Text facts of the model, beside those that results are told apart by. */
+  readonly categories: readonly string[];
   /** From the first day to the one before the end, as numbers since the Unix epoch. */
   readonly firstDay: number;
   readonly endDay: number;
+  /** Without it every payment of the days is kept. */
+  readonly retention?: Retention;
   readonly delayDays: number;
   readonly signal: AbortSignal;
   readonly onProgress: (paymentsFed: number) => void;
@@ -55,7 +60,7 @@ export function readFeatures(path: string): unknown {
 
 /** @returns undefined when the signal stopped it. @throws CommandError where the features lack a fact, or the file is not fit */
 export async function loadData(options: DataOptions): Promise<Data | undefined> {
-  const { source, facts } = options;
+  const { source, facts, categories } = options;
   const lint = lintFeatures(options.features);
   if (!lint.ok) throw wrongUsage('The feature definitions are not valid.');
   const known = new Set<string>([...compileFeatures(options.features).names, ...numericFacts]);
@@ -64,14 +69,20 @@ export async function loadData(options: DataOptions): Promise<Data | undefined> 
     throw failed(
       `The features do not have these inputs: ${unknown.join(', ')}. Add them to features.json, or take them out of the recipe.`,
     );
+  const noTexts = categories.filter((fact) => !isCategoricalColumn(fact));
+  if (noTexts.length > 0)
+    throw failed(
+      `No payment has these texts: ${noTexts.join(', ')}. A category is a text field of the payment (docs/api.md) or attributes.NAME.`,
+    );
   const program = compileFeatures(neededDefinitions(lint.definitions, facts));
   const history = await buildHistory(source.payments(), {
     memory: createVelocityMemory(program, {}),
     layout: trainingLayout(program),
     facts,
-    categories: segmentFacts,
+    categories: [...new Set([...segmentFacts, ...categories])],
     firstDay: options.firstDay,
     endDay: options.endDay,
+    ...(options.retention === undefined ? {} : { retention: options.retention }),
     delayDays: options.delayDays,
     signal: options.signal,
     onProgress: options.onProgress,
@@ -86,20 +97,24 @@ export async function loadData(options: DataOptions): Promise<Data | undefined> 
   return { history, program };
 }
 
-export const splitDays = (split: Split): Pick<DataOptions, 'firstDay' | 'endDay' | 'delayDays'> => ({
+type SplitDays = Pick<DataOptions, 'firstDay' | 'endDay' | 'delayDays' | 'retention'>;
+
+/** What a training needs of the file. */
+export const trainingDays = (split: Split): SplitDays => ({
+  ...judgingDays(split),
+  retention: { learnEndDay: split.trainStartDay + split.trainDays, testStartDay: testStartDayOf(split) },
+});
+
+/** What judging a model needs of it: before the test days, the frauds. */
+export const judgingDays = (split: Split): SplitDays => ({
   firstDay: learnFromDay(split),
   endDay: testStartDayOf(split) + split.testDays,
   delayDays: split.delayDays,
+  retention: { learnEndDay: learnFromDay(split), testStartDay: testStartDayOf(split) },
 });
 
 export const fraudsIn = (history: History, rows: Int32Array): number =>
   rows.reduce((sum, row) => sum + (history.frauds[row] ?? 0), 0);
-
-/** Some rows of a history as facts for a table. */
-export const factRows = ({ facts }: History, rows: Int32Array): FactRows => ({
-  rows: rows.length,
-  value: (row, input) => facts.value(rows[row] ?? 0, input),
-});
 
 export async function fileSha256(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -140,8 +155,16 @@ export function checkJudgingRows(history: History, rows: Int32Array, what: strin
 }
 
 /** @throws CommandError (exit code 1) where an input is missing in every row: it would be a constant */
-export function checkFacts(history: History, facts: readonly string[], rows: Int32Array): void {
-  const empty = facts.filter((_, fact) => rows.every((row) => Number.isNaN(history.facts.value(row, fact))));
+export function checkFacts(
+  history: History,
+  facts: readonly string[],
+  categories: readonly string[],
+  rows: Int32Array,
+): void {
+  const empty = [
+    ...facts.filter((_, fact) => rows.every((row) => Number.isNaN(history.facts.value(row, fact)))),
+    ...categories.filter((fact) => rows.every((row) => history.categories.get(fact)?.codes[row] === 0)),
+  ];
   if (empty.length > 0)
     throw failed(
       `These inputs are missing in every payment of the train days: ${empty.join(', ')}. Map the columns they are made of (docs/replay.md), or take them out of the recipe.`,

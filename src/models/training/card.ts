@@ -30,6 +30,8 @@ export interface TrainedCard extends ModelCard {
     readonly learnDays: number;
     readonly trainRows: number;
     readonly trainFrauds: number;
+    /** Share of the genuine payments that was learned from: below 1 where there were too many; the model corrects for it. */
+    readonly genuineShare: number;
     readonly testRows: number;
     readonly testFrauds: number;
   };
@@ -47,6 +49,8 @@ export interface TrainedCard extends ModelCard {
   readonly validation: {
     readonly from: string;
     readonly days: number;
+    /** The first days of the windows that judged, in time order. */
+    readonly windows: readonly string[];
     /** Days between what the trials learned from and these; 0 where the period was too short. */
     readonly gapDays: number;
     readonly singleAp: number;
@@ -87,11 +91,14 @@ function provenance({ version, weightsSha256, codeVersion, data, features, split
     `- Code: ${codeVersion}`,
     `- Data: \`${data.file}\`, SHA-256 \`${data.sha256}\`; ${data.payments} payments through the features, ${data.refused} refused`,
     `- Feature definitions: SHA-256 \`${features.sha256}\`, state ${features.stateFingerprint}`,
-    `- Train days: ${split.trainDays} from ${split.trainStart}; learned from ${split.learnDays} days from ${split.learnFrom} on, ${split.trainRows} payments, ${split.trainFrauds} frauds`,
+    `- Train days: ${split.trainDays} from ${split.trainStart}; learned from ${split.learnDays} days from ${split.learnFrom} on, ${split.trainRows} payments, ${split.trainFrauds} frauds${split.genuineShare < 1 ? `; of the genuine payments a sample of ${percent(split.genuineShare)}, which the last layer corrects for` : ''}`,
     `- Labels are known after ${split.delayDays} days, in the features as in the split`,
     `- Test: ${split.testDays} days from ${split.testStart}, ${split.testRows} payments, ${split.testFrauds} frauds; cards known to be compromised left out`,
   ];
 }
+
+const windowsText = ({ windows }: TrainedCard['validation']): string =>
+  windows.length === 1 ? '' : `${windows.length} successive windows, each `;
 
 function settingsLines({ inputs, training, validation }: TrainedCard): string[] {
   const { networks } = training;
@@ -99,7 +106,7 @@ function settingsLines({ inputs, training, validation }: TrainedCard): string[] 
     `- Network: ${[inputs.length, ...training.hidden, 1].join('-')}, ReLU inside, sigmoid outside, inputs standardised in the graph${networks > 1 ? `; ${networks} of them side by side, their logits averaged` : ''}`,
     `- Training: ${training.library}; AdamW, log loss, ${training.epoch} of ${training.epochs} epochs, batches of ${training.batchRows}, learning rate ${training.learningRate} falling by a cosine, weight decay ${training.weightDecay}, dropout ${training.dropout}, seed ${training.seed}; mean loss ${decimals(training.meanLoss, 5)}${training.interrupted ? '; **interrupted: the best so far**' : ''}`,
     '- Class imbalance: no row is weighted or left out; the output starts at the logit of the fraud rate, so that probabilities stay probabilities',
-    `- Chosen by ${validation.days} days from ${validation.from} on (inside the training period, ${validation.gapDays} days after what the trials learned from): average precision ${decimals(validation.singleAp)} for one network, ${decimals(validation.ensembleAp)} for the mean of several; ${validation.trials.length} settings tried`,
+    `- Chosen by ${validation.days} days from ${validation.from} on (inside the training period, ${windowsText(validation)}${validation.gapDays} days after what the trials learned from): average precision ${decimals(validation.singleAp)} for one network, ${decimals(validation.ensembleAp)} for the mean of several; ${validation.trials.length} settings tried`,
     `- Calibration (Platt, part of the last layer): ${decimals(validation.calibration.slope)} · logit ${validation.calibration.offset < 0 ? '−' : '+'} ${decimals(Math.abs(validation.calibration.offset))}`,
   ];
 }

@@ -1,7 +1,9 @@
 /**
  * Several networks of one shape as one: the hidden layers side by side (the first takes all inputs, those after it are
- * block-diagonal), the last layer averages the logits. Calibration, affine in the logit, goes into that layer too.
+ * block-diagonal), the last layer averages the logits. Calibration, affine in the logit, goes into that layer too. Each member's
+ * vectors of a category lie side by side in one embedding, and only its own units read them.
  */
+import { splitParameters } from './embeddings.ts';
 import type { Parameter } from './optimiser.ts';
 import type { Calibration } from './platt.ts';
 
@@ -18,19 +20,41 @@ function layersOf(parameters: readonly Parameter[]): Layer[] {
   });
 }
 
-/** The members' layers of one depth as one layer. `shared`: all members take the same inputs. */
-function joined(layers: readonly Layer[], shared: boolean): Parameter[] {
+/**
+ * Where the first layer's inputs of each member are among the folded inputs: the numbers are shared; then, category by category,
+ * the vectors of all members. `places[member][input]`.
+ */
+function inputPlaces(inputs: number, widths: readonly number[], members: number): Int32Array[] {
+  const numeric = inputs - widths.reduce((sum, width) => sum + width, 0);
+  return Array.from({ length: members }, (_, member) => {
+    const places = Array.from({ length: numeric }, (__, input) => input);
+    let from = numeric;
+    for (const width of widths) {
+      for (let i = 0; i < width; i++) places.push(from + member * width + i);
+      from += members * width;
+    }
+    return Int32Array.from(places);
+  });
+}
+
+/** Inputs of a layer behind the first: each member's own. */
+const ownPlaces = (inputs: number, members: number): Int32Array[] =>
+  Array.from({ length: members }, (_, member) => Int32Array.from({ length: inputs }, (__, i) => member * inputs + i));
+
+const rowsOf = (places: readonly Int32Array[]): number => Math.max(...places.map((some) => some.at(-1) ?? -1)) + 1;
+
+/** The members' layers of one depth as one layer. */
+function joined(layers: readonly Layer[], places: readonly Int32Array[]): Parameter[] {
   const { kernel: first, bias } = layers[0] as Layer;
-  const [inputs = 0, units = 0] = first.shape;
-  const rows = shared ? inputs : inputs * layers.length;
+  const [, units = 0] = first.shape;
+  const rows = rowsOf(places);
   const columns = units * layers.length;
   const kernel = new Float32Array(rows * columns);
   const biases = new Float32Array(columns);
   layers.forEach((layer, member) => {
-    for (let input = 0; input < inputs; input++) {
-      const row = (shared ? input : member * inputs + input) * columns + member * units;
-      kernel.set(layer.kernel.values.subarray(input * units, (input + 1) * units), row);
-    }
+    places[member]?.forEach((row, input) => {
+      kernel.set(layer.kernel.values.subarray(input * units, (input + 1) * units), row * columns + member * units);
+    });
     biases.set(layer.bias.values, member * units);
   });
   return [
@@ -40,35 +64,49 @@ function joined(layers: readonly Layer[], shared: boolean): Parameter[] {
 }
 
 /** The members' outputs as one logit: slope × their mean + offset. */
-function output(layers: readonly Layer[], shared: boolean, { slope, offset }: Calibration): Parameter[] {
+function output(layers: readonly Layer[], places: readonly Int32Array[], { slope, offset }: Calibration): Parameter[] {
   const { kernel: first, bias } = layers[0] as Layer;
-  const inputs = first.shape[0] ?? 0;
   const members = layers.length;
-  const kernel = new Float32Array(shared ? inputs : inputs * members);
-  if (shared) {
-    for (let i = 0; i < inputs; i++)
-      kernel[i] = (slope * layers.reduce((sum, layer) => sum + (layer.kernel.values[i] ?? 0), 0)) / members;
-  } else {
-    layers.forEach((layer, member) => {
-      kernel.set(
-        layer.kernel.values.map((weight) => (slope * weight) / members),
-        member * inputs,
-      );
+  const sums = new Float64Array(rowsOf(places));
+  layers.forEach((layer, member) => {
+    places[member]?.forEach((row, input) => {
+      sums[row] = (sums[row] ?? 0) + (layer.kernel.values[input] ?? 0);
     });
-  }
+  });
   const mean = layers.reduce((sum, layer) => sum + (layer.bias.values[0] ?? 0), 0) / members;
   return [
-    { ...first, shape: [kernel.length, 1], values: kernel },
+    { ...first, shape: [sums.length, 1], values: Float32Array.from(sums, (sum) => (slope * sum) / members) },
     { ...bias, shape: [1], values: Float32Array.of(slope * mean + offset) },
   ];
 }
 
+/** The members' vectors of one category, side by side. */
+function joinedEmbedding(members: readonly Parameter[]): Parameter {
+  const [first] = members as [Parameter];
+  const [codes = 0, width = 0] = first.shape;
+  const columns = width * members.length;
+  const values = new Float32Array(codes * columns);
+  members.forEach((member, at) => {
+    for (let code = 0; code < codes; code++)
+      values.set(member.values.subarray(code * width, (code + 1) * width), code * columns + at * width);
+  });
+  return { ...first, shape: [codes, columns], values };
+}
+
 /** @param members parameters of networks of one shape, as `fit` gives them */
 export function foldEnsemble(members: readonly (readonly Parameter[])[], calibration: Calibration): Parameter[] {
-  const all = members.map(layersOf);
+  const split = members.map(splitParameters);
+  const all = split.map(({ dense }) => layersOf(dense));
+  const embeddings = (split[0]?.embeddings ?? []).map((_, category) =>
+    split.map((member) => member.embeddings[category] as Parameter),
+  );
+  const widths = embeddings.map(([first]) => first?.shape[1] ?? 0);
   const depth = all[0]?.length ?? 0;
-  return Array.from({ length: depth }, (_, at) => {
+  const dense = Array.from({ length: depth }, (_, at) => {
     const layers = all.map((member) => member[at] as Layer);
-    return at === depth - 1 ? output(layers, at === 0, calibration) : joined(layers, at === 0);
+    const inputs = layers[0]?.kernel.shape[0] ?? 0;
+    const places = at === 0 ? inputPlaces(inputs, widths, members.length) : ownPlaces(inputs, members.length);
+    return at === depth - 1 ? output(layers, places, calibration) : joined(layers, places);
   }).flat();
+  return [...dense, ...embeddings.map(joinedEmbedding)];
 }

@@ -5,6 +5,14 @@
 import { log } from '../arithmetic.ts';
 import { averagePrecisionOf } from '../metrics.ts';
 import { dropoutMasks } from './dropout.ts';
+import {
+  embeddedWidth,
+  embeddingGradients,
+  gatherEmbedded,
+  settleUnseen,
+  splitParameters,
+  startEmbeddings,
+} from './embeddings.ts';
 import { logitsOfBatch, lossAndGradients } from './gradients.ts';
 import { createAdam, type Parameter } from './optimiser.ts';
 import { shuffle, uniform } from './random.ts';
@@ -86,32 +94,42 @@ export function startParameters(
   });
 }
 
-/** Standardises rows of the table as the graph will. */
-function createGather({ width, values }: TrainingTable, { mean, variance }: Standardisation, epsilon: number) {
+type Gather = (rows: Int32Array, parameters: readonly Parameter[]) => Float32Array;
+
+/** Rows of the table as the first dense layer gets them: standardised as the graph will, then the vectors of their categories. */
+function createGather(table: TrainingTable, { mean, variance }: Standardisation, epsilon: number): Gather {
+  const { width, values, categories } = table;
+  const stride = width + embeddedWidth(categories);
   const scale = Float64Array.from(variance, (v) => 1 / Math.sqrt(v + epsilon));
-  return (rows: Int32Array): Float32Array => {
-    const gathered = new Float32Array(rows.length * width);
-    let to = 0;
-    for (const row of rows) {
-      const from = row * width;
-      for (let input = 0; input < width; input++, to++)
-        gathered[to] = ((values[from + input] as number) - (mean[input] as number)) * (scale[input] as number);
+  return (rows, parameters) => {
+    const gathered = new Float32Array(rows.length * stride);
+    for (let at = 0; at < rows.length; at++) {
+      const from = (rows[at] as number) * width;
+      const to = at * stride;
+      for (let input = 0; input < width; input++)
+        gathered[to + input] = ((values[from + input] as number) - (mean[input] as number)) * (scale[input] as number);
     }
+    if (categories) gatherEmbedded(categories, splitParameters(parameters).embeddings, rows, gathered, stride, width);
     return gathered;
   };
 }
 
-function logitsOf(rows: Int32Array, gather: (rows: Int32Array) => Float32Array, parameters: readonly Parameter[]) {
+function logitsOf(rows: Int32Array, gather: Gather, parameters: readonly Parameter[]) {
   const logits = new Float64Array(rows.length);
+  const { dense } = splitParameters(parameters);
   for (let first = 0; first < rows.length; first += validationBatchRows) {
     const some = rows.subarray(first, first + validationBatchRows);
-    logits.set(logitsOfBatch(gather(some), some.length, parameters), first);
+    logits.set(logitsOfBatch(gather(some, parameters), some.length, dense), first);
   }
   return logits;
 }
 
-const copyOf = (parameters: readonly Parameter[]): Parameter[] =>
-  parameters.map((parameter) => ({ ...parameter, values: parameter.values.slice() }));
+/** As they are to be kept: no code is left as it began. */
+function keptOf(parameters: readonly Parameter[], { categories }: TrainingTable, rows: Int32Array): Parameter[] {
+  const copy = parameters.map((parameter) => ({ ...parameter, values: parameter.values.slice() }));
+  if (categories) settleUnseen(categories, splitParameters(copy).embeddings, rows);
+  return copy;
+}
 
 /** Of the normalisation layer; as TF.js's default, so that the stored layer says it. */
 export const scalingEpsilon = 1e-3;
@@ -127,7 +145,9 @@ export function fit(task: FitTask, { stopped, onEpoch }: FitHooks): Fitted | und
   const gather = createGather(table, scale, scalingEpsilon);
   const labelOf = (row: number): number => table.labels[row] ?? 0;
   const fraudRate = rows.reduce((sum, row) => sum + labelOf(row), 0) / rows.length;
-  const parameters = startParameters(table.width, hidden, fraudRate, seed);
+  const { categories, width } = table;
+  const dense = startParameters(width + embeddedWidth(categories), hidden, fraudRate, seed);
+  const parameters = [...dense, ...startEmbeddings(categories?.embeddings ?? [], seed)];
   const step = createAdam(parameters, options);
   const random = uniform(seed ^ 0x5bd1e995);
   const masksOf = dropoutMasks(hidden, options.dropout, uniform(seed ^ 0x2545f491));
@@ -143,21 +163,26 @@ export function fit(task: FitTask, { stopped, onEpoch }: FitHooks): Fitted | und
       if (stopped()) return best && { ...best, stopped: true };
       const batch = order.subarray(first, first + batchRows);
       const labels = Float32Array.from(batch, labelOf);
-      const { loss, gradients } = lossAndGradients(
-        { inputs: gather(batch), labels, masks: masksOf(batch.length) },
-        parameters,
+      const { loss, gradients, inputSlopes } = lossAndGradients(
+        { inputs: gather(batch, parameters), labels, masks: masksOf(batch.length) },
+        dense,
+        width,
       );
       lossSum += loss * batch.length;
-      step(gradients, (options.learningRate / 2) * (1 + Math.cos((Math.PI * done) / steps)));
+      const embedded = categories ? embeddingGradients(categories, batch, inputSlopes) : [];
+      step([...gradients, ...embedded], (options.learningRate / 2) * (1 + Math.cos((Math.PI * done) / steps)));
     }
     const meanLoss = lossSum / order.length;
-    const validationLogits = logitsOf(validationRows, gather, parameters);
+    const kept = keptOf(parameters, table, rows);
+    const validationLogits = logitsOf(validationRows, gather, kept);
     const validationAp =
-      validationRows.length === 0 ? undefined : averagePrecisionOf(validationLogits, validationFrauds);
+      validationRows.length === 0
+        ? undefined
+        : averagePrecisionOf(validationLogits, validationFrauds, table.genuineShare);
     onEpoch({ epoch, meanLoss, validationAp });
     if (best?.validationAp === undefined || validationAp === undefined || validationAp > best.validationAp) {
       best = {
-        parameters: copyOf(parameters),
+        parameters: kept,
         scale,
         epoch,
         epochsRun: epoch,

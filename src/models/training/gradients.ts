@@ -69,9 +69,26 @@ function crossEntropy(logits: Float32Array, labels: Float32Array): { loss: numbe
   return { loss: sum / labels.length, slopes };
 }
 
-/** Mean cross-entropy of the batch and its gradients, in the order of the parameters. */
-export function lossAndGradients({ inputs, labels, masks }: Batch, parameters: readonly Parameter[]) {
+export interface LossAndGradients {
+  /** Mean cross-entropy of the batch. */
+  readonly loss: number;
+  /** In the order of the parameters. */
+  readonly gradients: readonly ArrayLike<number>[];
+  /** By the inputs from the first asked for on, [row][input]; empty where there are none. */
+  readonly inputSlopes: Float32Array;
+}
+
+/**
+ * @param parameters of the dense layers
+ * @param slopesFrom the first input whose own derivatives are wanted; beyond the inputs: none
+ */
+export function lossAndGradients(
+  { inputs, labels, masks }: Batch,
+  parameters: readonly Parameter[],
+  slopesFrom = Number.POSITIVE_INFINITY,
+): LossAndGradients {
   const gradients: ArrayLike<number>[] = [];
+  let inputSlopes = new Float32Array(0);
   let meanLoss = Number.NaN;
   // The answer is not tidy's: it would look for tensors among all the numbers.
   tf.tidy(() => {
@@ -86,12 +103,20 @@ export function lossAndGradients({ inputs, labels, masks }: Batch, parameters: r
       const input = activations[at] as tf.Tensor2D;
       gradients[2 * at] = tf.matMul(tf.transpose(input), slope).dataSync();
       gradients[2 * at + 1] = tf.sum(slope, 0).dataSync();
-      if (at === 0) break;
+      if (at === 0) {
+        const { kernel } = layers[0] as Layer;
+        const wanted = kernel.shape[0] - slopesFrom;
+        if (wanted > 0) {
+          const from = tf.slice(kernel, [slopesFrom, 0], [wanted, kernel.shape[1]]);
+          inputSlopes = tf.matMul(slope, tf.transpose(from)).dataSync() as Float32Array<ArrayBuffer>;
+        }
+        break;
+      }
       const passed = tf.matMul(slope, tf.transpose((layers[at] as Layer).kernel));
       const open = tf.step(input);
       const mask = maskTensors[at - 1];
       slope = tf.mul(passed, mask === undefined ? open : tf.mul(open, mask));
     }
   });
-  return { loss: meanLoss, gradients };
+  return { loss: meanLoss, gradients, inputSlopes };
 }

@@ -3,6 +3,8 @@
  * in which labels are still unknown, then test days. On each test day the cards are left out that are known to be
  * compromised: those with a fraud in the train days, or in the days whose labels have become known since.
  */
+import type { ValidationWindow } from './procedure.ts';
+
 export interface Split {
   /** Day number of the first train day. */
   readonly trainStartDay: number;
@@ -81,27 +83,36 @@ export interface ValidationDays {
 }
 
 const validationDaysMax = 7;
+/** A trial learns from so many times the days it is judged by, at least. */
+const trialFactorMin = 2;
 
-/** A quarter of the period, at most a week, at its end. */
-export function validationDaysOf(split: Split): ValidationDays {
+/**
+ * Successive windows at the period's end, in time order: each a quarter of the period, at most a week, the last one ending with it, and
+ * each judging what learned from all days before it (less the gap). As many as asked for, or as fit.
+ */
+export function validationDaysOf(split: Split, windows = 1): readonly ValidationDays[] {
   const trialFrom = learnFromDay(split);
   const end = split.trainStartDay + split.trainDays;
   const days = end - trialFrom;
   const validationDays = Math.max(1, Math.min(validationDaysMax, Math.floor(days / 4)));
   const rest = days - validationDays;
-  const gapDays = rest - split.delayDays >= 2 * validationDays ? split.delayDays : 0;
-  return {
+  const gapDays = rest - split.delayDays >= trialFactorMin * validationDays ? split.delayDays : 0;
+  const all = Array.from({ length: windows }, (_, back) => ({
     trialFrom,
-    trialDays: rest - gapDays,
+    trialDays: rest - gapDays - back * validationDays,
     gapDays,
-    validationFrom: end - validationDays,
+    validationFrom: end - (back + 1) * validationDays,
     validationDays,
-  };
+  }));
+  return all.filter(({ trialDays }, back) => back === 0 || trialDays >= trialFactorMin * validationDays).reverse();
 }
 
-/** Rows for the trials inside the training period. As with the test, cards known to be compromised are left out. */
-export function validationRows(history: LabelledHistory, split: Split): { trial: Int32Array; validation: Int32Array } {
-  const { trialFrom, trialDays, gapDays, validationFrom, validationDays } = validationDaysOf(split);
+/** Rows for the trials of one window. As with the test, cards known to be compromised are left out. */
+export function validationRows(
+  history: LabelledHistory,
+  split: Split,
+  { trialFrom, trialDays, gapDays, validationFrom, validationDays }: ValidationDays,
+): ValidationWindow {
   const inner: Split = {
     trainStartDay: Math.max(trialFrom, validationFrom - gapDays - split.trainDays),
     trainDays: Math.min(split.trainDays, trialDays),
@@ -110,5 +121,5 @@ export function validationRows(history: LabelledHistory, split: Split): { trial:
     testDays: validationDays,
   };
   const { train, test } = splitRows(history, inner);
-  return { trial: train, validation: test };
+  return { trialRows: train, validationRows: test };
 }

@@ -1,6 +1,7 @@
 /** Training rows as numbers, and what is known of their scale. */
 import { prepareFact } from '../arithmetic.ts';
-import type { ModelInput } from '../types.ts';
+import { codesOf } from '../inputs.ts';
+import type { CategoryInput, ModelInput } from '../types.ts';
 
 /** `values[row * width + input]` is the input as the model's graph gets it (filled, transformed, float32). Shared with the workers. */
 export interface TrainingTable {
@@ -9,6 +10,24 @@ export interface TrainingTable {
   readonly values: Float32Array;
   /** 1 is fraud. */
   readonly labels: Uint8Array;
+  /** Share of the genuine payments that the rows are, where they are a sample; all frauds are there. */
+  readonly genuineShare?: number;
+  /** Of a model with categories. */
+  readonly categories?: CategoryTable;
+}
+
+/** Categories that the network embeds, in the card's order. */
+export interface CategoryTable {
+  readonly embeddings: readonly EmbeddingShape[];
+  /** `codes[row * embeddings.length + category]`: 0 missing, 1 other, 2 … the vocabulary. Shared with the workers. */
+  readonly codes: Uint16Array;
+}
+
+export interface EmbeddingShape {
+  /** Codes it can have. */
+  readonly codes: number;
+  /** Numbers that stand for one. */
+  readonly width: number;
 }
 
 export interface FactRows {
@@ -30,6 +49,19 @@ export function trainingTable(inputs: readonly ModelInput[], facts: FactRows, la
   const shared = new Uint8Array(new SharedArrayBuffer(rows));
   shared.set(labels);
   return { width, rows, values, labels: shared };
+}
+
+/** @param codeOf the code of a row's category, in the order of the inputs */
+export function categoryTable(
+  inputs: readonly CategoryInput[],
+  widths: readonly number[],
+  rows: number,
+  codeOf: (row: number, category: number) => number,
+): CategoryTable {
+  const codes = new Uint16Array(new SharedArrayBuffer(2 * rows * inputs.length));
+  for (let row = 0, at = 0; row < rows; row++)
+    for (let category = 0; category < inputs.length; category++, at++) codes[at] = codeOf(row, category);
+  return { embeddings: inputs.map((input, at) => ({ codes: codesOf(input), width: widths[at] ?? 1 })), codes };
 }
 
 export interface Standardisation {

@@ -2,7 +2,7 @@
 // the same file and seed give the same bytes; `holdfast evaluate` measures it as its card does; what cannot be done is said in a
 // sentence that says what to do, with the right exit code, and nothing is written; Ctrl-C keeps the best so far.
 import { spawn } from 'node:child_process';
-import { access, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -65,11 +65,15 @@ interface Ended {
   readonly stderr: string;
 }
 
-function train(options: readonly string[], onStderr?: (text: string, kill: () => void) => void): Promise<Ended> {
+function train(
+  options: readonly string[],
+  onStderr?: (text: string, kill: () => void) => void,
+  rest: readonly string[] = [join(directory, 'payments.csv')],
+): Promise<Ended> {
   const args = [
     join(repository, 'src/cli/main.ts'),
     'train',
-    join(directory, 'payments.csv'),
+    ...rest,
     '--recipe',
     join(directory, 'recipe.json'),
     ...options,
@@ -185,6 +189,41 @@ test('Ctrl-C in the middle of the training keeps the best so far, and the card s
   expect((card as TrainedCard).training.interrupted).toBe(true);
 });
 
+test('Ctrl-C in the last phase keeps the whole epochs of it, and leaves no file half written', async () => {
+  const out = join(directory, 'late');
+  const recipe = JSON.parse(await readFile(join(directory, 'recipe.json'), 'utf8')) as object;
+  const long = join(directory, 'late.json');
+  await writeFile(long, JSON.stringify({ ...recipe, ensemble: 1, epochs: 60, patienceEpochs: 60 }));
+  let killed = false;
+  const ended = await train(['--out', out, ...period, '--recipe', long], (text, kill) => {
+    if (!killed && text.includes('training: network 1')) kill();
+    killed ||= text.includes('training: network 1');
+  });
+  expect(ended.code).toBe(0);
+  const { card } = await readModelDirectory(out);
+  expect((card as TrainedCard).training.epoch).toBeGreaterThan(0);
+  expect((await readdir(out)).filter((name) => name.includes('writing'))).toEqual([]);
+});
+
+test('Ctrl-C while the file is read: exit code 1, nothing is written', async () => {
+  const out = join(directory, 'reading');
+  const long = join(directory, 'long.csv');
+  const [header = '', ...rows] = history().split('\n');
+  // One early payment over and over: the reading takes longer than the signal.
+  const early = rows.slice(0, 1).join('\n');
+  await writeFile(long, `${header}\n${`${early}\n`.repeat(1_200_000)}`);
+  let killed = false;
+  const interrupt = (text: string, kill: () => void): void => {
+    // Once: a second signal ends the process as the system does.
+    if (!killed && text.includes('features: ')) kill();
+    killed ||= text.includes('features: ');
+  };
+  const ended = await train([], interrupt, [long, '--out', out, ...period]);
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toContain('nothing was written');
+  await expect(access(out)).rejects.toThrow();
+});
+
 test('Ctrl-C before there is anything to keep: exit code 1, nothing is written', async () => {
   const out = join(directory, 'nothing');
   const stop = new AbortController();
@@ -195,6 +234,7 @@ test('Ctrl-C before there is anything to keep: exit code 1, nothing is written',
     source: openPayments(join(directory, 'payments.csv'), undefined),
     recipe: readRecipe(join(directory, 'recipe.json')),
     features: JSON.parse(await readFile(featuresPath, 'utf8')) as unknown,
+    releaseTexts: new Map(),
     split: { trainStartDay: start / 86_400_000 + 19, trainDays: 5, historyDays: 0, delayDays: 5, testDays: 5 },
     seed: 1,
     backend: 'wasm' as const,
@@ -230,12 +270,28 @@ test('evaluate measures a model as its card says, and refuses what is no model',
   });
 
   const corrupt = join(directory, 'corrupt');
-  await cp(join(directory, 'one'), corrupt, { recursive: true });
-  await writeFile(join(corrupt, 'weights.bin'), 'short');
-  await expect(evaluate(corrupt)).rejects.toMatchObject({
-    exitCode: 1,
-    message: expect.stringMatching(/cannot be used/),
-  });
+  const [weights, topology] = [
+    await readFile(join(directory, 'one/weights.bin')),
+    await readFile(join(directory, 'one/model.json'), 'utf8'),
+  ];
+  const notNumbers = Buffer.from(weights);
+  notNumbers.writeFloatLE(Number.NaN, 0);
+  const damages: [string, string | Buffer, RegExp][] = [
+    ['weights.bin', 'short', /ends inside weight/],
+    ['weights.bin', notNumbers, /holds NaN/],
+    ['model.json', topology.slice(0, 300), /is not JSON/],
+    ['model.json', topology.replace('"sigmoid"', '"linear"'), /one column with a sigmoid, a probability, is needed/],
+    ['card.json', '{"id": "x"}', /lists no inputs/],
+  ];
+  for (const [file, content, message] of damages) {
+    await cp(join(directory, 'one'), corrupt, { recursive: true });
+    await writeFile(join(corrupt, file), content);
+    await expect(evaluate(corrupt)).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringMatching(/cannot be used/),
+    });
+    await expect(evaluate(corrupt)).rejects.toThrow(message);
+  }
   await expect(evaluate(join(directory, 'nowhere'))).rejects.toMatchObject({
     exitCode: 1,
     message: expect.stringMatching(/cannot be used/),

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { createVelocityMemory } from '../../../src/adapters/memory/velocity.ts';
 import { dayMs } from '../../../src/cli/history/feed.ts';
-import { buildHistory } from '../../../src/cli/history/history.ts';
+import { buildHistory, type Retention } from '../../../src/cli/history/history.ts';
 import type { LabelledPayments } from '../../../src/cli/history/labelled.ts';
 import { createPaymentDecoder } from '../../../src/domain/decode.ts';
 import { Payment } from '../../../src/domain/payment.ts';
@@ -39,7 +39,7 @@ async function* payments(rows: readonly Row[]): AsyncGenerator<LabelledPayments>
   }
 }
 
-async function build(rows: readonly Row[], delayDays: number, from = firstDay) {
+async function build(rows: readonly Row[], delayDays: number, from = firstDay, retention?: Retention) {
   const program = compileFeatures({
     version: 1,
     features: [
@@ -54,6 +54,7 @@ async function build(rows: readonly Row[], delayDays: number, from = firstDay) {
     layout: { numeric: [...program.names, 'amountMinor'], categorical: [], featureCount: 2 },
     firstDay: from,
     endDay: firstDay + 20,
+    ...(retention === undefined ? {} : { retention }),
     delayDays,
     signal: new AbortController().signal,
     onProgress: () => undefined,
@@ -90,4 +91,47 @@ test('earlier days feed the state without a row of their own; later days are not
   expect(history.paymentsFed).toBe(3);
   expect([...history.days]).toEqual([firstDay + 1, firstDay + 1]);
   expect(column(1)).toEqual([1, 2]);
+});
+
+/** 3,000 payments over ten days, every fiftieth a fraud. */
+const many: readonly Row[] = Array.from({ length: 3000 }, (_, i) => ({
+  atMs: Math.floor((i * 10 * dayMs) / 3000),
+  fraud: i % 50 === 0,
+  amountMinor: i,
+}));
+
+test('between the days learned from and the test days only frauds are kept; within the bound nothing is sampled', async () => {
+  const { history, column } = await build(many, 1, firstDay, { learnEndDay: firstDay + 4, testStartDay: firstDay + 8 });
+  expect(history.genuineShare).toBe(1);
+  const expected = many.flatMap(({ fraud }, i) => (i < 1200 || i >= 2400 || fraud === true ? [i] : []));
+  expect(column(2)).toEqual(expected);
+});
+
+test('too many payments to learn from: frauds all stay, genuine ones by one chance whatever their day; the state sees all', async () => {
+  const days = { learnEndDay: firstDay + 8, testStartDay: firstDay + 9 };
+  const rowsMax = 500;
+  const { history, column } = await build(many, 1, firstDay, { ...days, learnBytesMax: rowsMax * 3 * 8 });
+  const amounts = column(2);
+  const learned = amounts.filter((amount) => amount < 2400);
+  const isFraud = (amount: number): boolean => amount % 50 === 0;
+  expect(learned.length).toBeLessThanOrEqual(rowsMax);
+  expect(learned.filter(isFraud)).toHaveLength(48);
+  const kept = learned.filter((amount) => !isFraud(amount));
+  expect(kept.length / (2400 - 48)).toBeCloseTo(history.genuineShare, 1);
+  // The first half of the days is thinned as much as the second.
+  expect(kept.filter((amount) => amount < 1200).length / kept.length).toBeCloseTo(0.5, 1);
+  expect(amounts.filter((amount) => amount >= 2700)).toHaveLength(300);
+  expect(amounts).toEqual(amounts.toSorted((a, b) => a - b));
+  const whole = await build(many, 1);
+  amounts.forEach((amount, row) => expect(column(0)[row]).toBe(whole.column(0)[amount]));
+  expect([...history.frauds].filter((fraud) => fraud === 1)).toHaveLength(amounts.filter(isFraud).length);
+});
+
+test('frauds alone beyond the bound are refused with what to do', async () => {
+  const all = many.map((row) => ({ ...row, fraud: true }));
+  const retention = { learnEndDay: firstDay + 8, testStartDay: firstDay + 9, learnBytesMax: 500 * 3 * 8 };
+  await expect(build(all, 1, firstDay, retention)).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/take fewer days/),
+  });
 });

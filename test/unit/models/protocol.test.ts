@@ -1,5 +1,6 @@
 // Guarantee: the split is the handbook's: no label is used before it was known, and known compromised cards are not counted
 // as finds.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   learnFromDay,
@@ -86,32 +87,49 @@ test('more history adds older rows to learn from, and changes no test row', () =
 
 test('validation lies inside the training period, behind a delay where the period is long enough for one', () => {
   const long: Split = { trainStartDay: 60, trainDays: 7, historyDays: 60, delayDays: 7, testDays: 7 };
-  expect(validationDaysOf(long)).toEqual({
-    trialFrom: 7,
-    trialDays: 46,
-    gapDays: 7,
-    validationFrom: 60,
-    validationDays: 7,
-  });
-  expect(validationDaysOf({ ...long, historyDays: 0 })).toEqual({
-    trialFrom: 60,
-    trialDays: 6,
-    gapDays: 0,
-    validationFrom: 66,
-    validationDays: 1,
-  });
+  const [days] = validationDaysOf(long);
+  expect(days).toEqual({ trialFrom: 7, trialDays: 46, gapDays: 7, validationFrom: 60, validationDays: 7 });
+  expect(validationDaysOf({ ...long, historyDays: 0 })).toEqual([
+    { trialFrom: 60, trialDays: 6, gapDays: 0, validationFrom: 66, validationDays: 1 },
+  ]);
+  if (days === undefined) throw new Error('no window');
   const history = {
     days: Array.from({ length: 90 }, (_, day) => day),
     cards: Array(90).fill(0),
     frauds: Array(90).fill(0),
   };
-  const { trial, validation } = validationRows(history, long);
-  expect([trial[0], trial.at(-1), validation[0], validation.at(-1)]).toEqual([7, 52, 60, 66]);
+  const { trialRows, validationRows: judging } = validationRows(history, long, days);
+  expect([trialRows[0], trialRows.at(-1), judging[0], judging.at(-1)]).toEqual([7, 52, 60, 66]);
+});
+
+test('several windows follow each other to the period’s end; each judges what learned before it, and only as many as fit', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 30 }),
+      fc.integer({ min: 0, max: 90 }),
+      fc.integer({ min: 0, max: 14 }),
+      fc.integer({ min: 1, max: 4 }),
+      (trainDays, historyDays, delayDays, asked) => {
+        const some: Split = { trainStartDay: 100, trainDays, historyDays, delayDays, testDays: 7 };
+        const windows = validationDaysOf(some, asked);
+        expect(windows.length).toBeGreaterThanOrEqual(1);
+        expect(windows.length).toBeLessThanOrEqual(asked);
+        expect(windows.at(-1)).toEqual(validationDaysOf(some)[0]);
+        windows.forEach(({ trialFrom, trialDays, gapDays, validationFrom, validationDays }, at) => {
+          expect(trialFrom + trialDays + gapDays).toBe(validationFrom);
+          expect(validationFrom + validationDays).toBe(windows[at + 1]?.validationFrom ?? 100 + trainDays);
+          if (at < windows.length - 1) expect(trialDays).toBeGreaterThanOrEqual(2 * validationDays);
+        });
+      },
+    ),
+  );
 });
 
 test('the trials are judged as the test is: a card whose fraud was known by then is left out', () => {
   const long: Split = { trainStartDay: 60, trainDays: 7, historyDays: 60, delayDays: 7, testDays: 7 };
   const days = [50, 61, 61];
-  const { validation } = validationRows({ days, cards: [1, 1, 2], frauds: [1, 0, 0] }, long);
-  expect([...validation]).toEqual([2]);
+  const [window] = validationDaysOf(long);
+  if (window === undefined) throw new Error('no window');
+  const { validationRows: judging } = validationRows({ days, cards: [1, 1, 2], frauds: [1, 0, 0] }, long, window);
+  expect([...judging]).toEqual([2]);
 });
