@@ -30,8 +30,8 @@ export interface TrainedCard extends ModelCard {
     readonly learnDays: number;
     readonly trainRows: number;
     readonly trainFrauds: number;
-    /** Share of the genuine payments that was learned from: below 1 where there were too many; the model corrects for it. */
-    readonly genuineShare: number;
+    /** Share of the genuine payments that was learned from: below 1 where there were too many; the model corrects for it. Absent in earlier cards. */
+    readonly genuineShare?: number;
     readonly testRows: number;
     readonly testFrauds: number;
   };
@@ -49,8 +49,8 @@ export interface TrainedCard extends ModelCard {
   readonly validation: {
     readonly from: string;
     readonly days: number;
-    /** The first days of the windows that judged, in time order. */
-    readonly windows: readonly string[];
+    /** The first days of the windows that judged, in time order. Absent in earlier cards: there was one. */
+    readonly windows?: readonly string[];
     /** Days between what the trials learned from and these; 0 where the period was too short. */
     readonly gapDays: number;
     readonly singleAp: number;
@@ -85,20 +85,21 @@ const segmentLine = ({ segment, payments, frauds, auc, averagePrecision, meanPro
   `| ${segment} | ${payments} | ${frauds} | ${auc === undefined ? '' : decimals(auc, 3)} | ${averagePrecision === undefined ? '' : decimals(averagePrecision, 3)} | ${percent(frauds / payments)} | ${percent(meanProbability)} |`;
 
 function provenance({ version, weightsSha256, codeVersion, data, features, split }: TrainedCard): string[] {
+  const { genuineShare = 1 } = split;
   return [
     `- Version (topology, weights, inputs): \`${version}\``,
     `- Weights: \`${weightsSha256}\``,
     `- Code: ${codeVersion}`,
     `- Data: \`${data.file}\`, SHA-256 \`${data.sha256}\`; ${data.payments} payments through the features, ${data.refused} refused`,
     `- Feature definitions: SHA-256 \`${features.sha256}\`, state ${features.stateFingerprint}`,
-    `- Train days: ${split.trainDays} from ${split.trainStart}; learned from ${split.learnDays} days from ${split.learnFrom} on, ${split.trainRows} payments, ${split.trainFrauds} frauds${split.genuineShare < 1 ? `; of the genuine payments a sample of ${percent(split.genuineShare)}, which the last layer corrects for` : ''}`,
+    `- Train days: ${split.trainDays} from ${split.trainStart}; learned from ${split.learnDays} days from ${split.learnFrom} on, ${split.trainRows} payments, ${split.trainFrauds} frauds${genuineShare < 1 ? `; of the genuine payments a sample of ${percent(genuineShare)}, which the last layer corrects for` : ''}`,
     `- Labels are known after ${split.delayDays} days, in the features as in the split`,
     `- Test: ${split.testDays} days from ${split.testStart}, ${split.testRows} payments, ${split.testFrauds} frauds; cards known to be compromised left out`,
   ];
 }
 
-const windowsText = ({ windows }: TrainedCard['validation']): string =>
-  windows.length === 1 ? '' : `${windows.length} successive windows, each `;
+const windowsText = ({ windows = [] }: TrainedCard['validation']): string =>
+  windows.length <= 1 ? '' : `${windows.length} successive windows, each `;
 
 function settingsLines({ inputs, training, validation }: TrainedCard): string[] {
   const { networks } = training;
