@@ -30,7 +30,7 @@ const dataFile =
 const weekStart = Date.UTC(2018, 6, 25) / dayMs;
 const weekDays = 7;
 /** Longest reach of the inputs. */
-const memoryDays = 45;
+const memoryDays = 38;
 
 /** Payments that the week's features remember, and the week's. */
 async function payments(): Promise<{ before: LabelledPayments[]; week: LabelledPayments[] }> {

@@ -10,6 +10,7 @@ import { uncalibrated } from '../../models/training/platt.ts';
 import { fitMembers, type ProcedureProgress, type Settings } from '../../models/training/procedure.ts';
 import { learnFromDay, type Split, splitRows, testStartDayOf } from '../../models/training/protocol.ts';
 import { meanMeasures, medianMeasures, type SplitMeasures, splitMeasures } from '../../models/training/summary.ts';
+import type { TrainingTable } from '../../models/training/table.ts';
 import type { History } from '../history/history.ts';
 import type { PaymentSource } from '../history/payments.ts';
 import { checkJudgingRows, checkTrainRows, dayText, loadData } from '../train/data.ts';
@@ -73,15 +74,19 @@ interface FoldTask {
   readonly trainer: TrainingPool;
 }
 
-async function oneSeed({ history, split, settings, job, trainer }: FoldTask, seed: number): Promise<SplitMeasures> {
+interface FoldData {
+  readonly table: TrainingTable;
+  readonly inputs: ReturnType<typeof trainingInputs>;
+  readonly test: Int32Array;
+}
+
+async function oneSeed(
+  { history, settings, job, trainer }: FoldTask,
+  { table, inputs, test }: FoldData,
+  seed: number,
+): Promise<SplitMeasures> {
   const { recipe } = job;
-  const rows = splitRows(history, split);
-  const inputs = trainingInputs(recipe, history, rows.train, job.releaseTexts);
-  const task = {
-    table: tableOf(history, rows.train, inputs),
-    rows: Int32Array.from(rows.train, (_, place) => place),
-    seed,
-  };
+  const task = { table, rows: Int32Array.from({ length: table.rows }, (_, place) => place), seed };
   const fits = await fitMembers(task, settings, recipe.ensemble, settings.epochs, trainer, job.onEpoch);
   const [first] = fits;
   if (job.signal.aborted || first === undefined) throw failed('Stopped before the end: there is no result.');
@@ -91,7 +96,7 @@ async function oneSeed({ history, split, settings, job, trainer }: FoldTask, see
   );
   const artefact = await assemble(first.scale, parameters, { id: recipe.id, inputs: inputs.inputs });
   const facts = factsOf(recipe.inputs).numeric;
-  return splitMeasures(scoredPayments(history, rows.test, await scoreRows(artefact, facts, history, rows.test)));
+  return splitMeasures(scoredPayments(history, test, await scoreRows(artefact, facts, history, test)));
 }
 
 async function foldResult(task: FoldTask, fold: number): Promise<FoldResult> {
@@ -100,12 +105,11 @@ async function foldResult(task: FoldTask, fold: number): Promise<FoldResult> {
   const learnFrom = learnFromDay(split);
   checkTrainRows(history, rows.train, learnFrom, split.trainStartDay + split.trainDays - learnFrom);
   checkJudgingRows(history, rows.test, 'test', testStartDayOf(split), split.testDays);
-  const seeds: SplitMeasures[] = [];
-  for (let seed = 1; seed <= job.seeds; seed++) {
-    const measures = await oneSeed(task, seed);
-    job.onFold(fold, seed, measures);
-    seeds.push(measures);
-  }
+  const inputs = trainingInputs(job.recipe, history, rows.train, job.releaseTexts);
+  const data: FoldData = { table: tableOf(history, rows.train, inputs), inputs, test: rows.test };
+  // All seeds at once: the trainer queues them, and no core waits for the last network of a seed.
+  const seeds = await Promise.all(Array.from({ length: job.seeds }, (_, index) => oneSeed(task, data, index + 1)));
+  seeds.forEach((measures, index) => job.onFold(fold, index + 1, measures));
   return {
     ...medianMeasures(seeds),
     trainStart: dayText(split.trainStartDay),

@@ -1,4 +1,4 @@
-/** Fits networks in worker threads, as many at a time as there are cores to spare. */
+/** Fits networks in worker threads, as many at a time as there are cores: the main thread only waits for them. */
 import { availableParallelism } from 'node:os';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -15,7 +15,7 @@ export interface TrainingPool extends Trainer {
 
 /** @param signal when it fires, every fit that runs answers with its best epoch so far, and later ones with none */
 export function createTrainer(backend: TrainingBackend, signal: AbortSignal): TrainingPool {
-  const threads = Math.min(threadsMax, Math.max(1, availableParallelism() - 1));
+  const threads = Math.min(threadsMax, availableParallelism());
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const onAbort = (): void => void Atomics.store(stop, 0, 1);
   if (signal.aborted) onAbort();

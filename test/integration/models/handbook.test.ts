@@ -27,7 +27,7 @@ import { requires } from '../../helpers/requirements.ts';
 const handbook = requires('handbook');
 const config = resolve(import.meta.dirname, '../../../config/default');
 /** Longest window and delay of the inputs, and a day to spare: what is older cannot matter, and leaving it out halves the time. */
-const memoryDays = 30 + 14 + 1;
+const memoryDays = 30 + 7 + 1;
 
 async function* recent(trainStartDay: number): AsyncGenerator<LabelledPayments> {
   const from = (trainStartDay - memoryDays) * dayMs;

@@ -32,7 +32,7 @@ test('it binds to the default features by the compiled kernel, and the card has 
   expect(model.backend).toBe('kernel');
   expect(artefact.card).toMatchObject({ id: model.id, version: model.version, weightsSha256: weightsHash(artefact) });
   const { metrics, split } = artefact.card as TrainedCard;
-  expect(split).toMatchObject({ trainRows: 574_988, trainFrauds: 5056, testRows: 58_264, testFrauds: 385 });
+  expect(split).toMatchObject({ trainRows: 862_577, trainFrauds: 7576, testRows: 58_264, testFrauds: 385 });
   expect(metrics.averagePrecision).toBeGreaterThan(0.74);
   expect(metrics.calibration.expectedError).toBeLessThan(0.005);
 });

@@ -149,8 +149,8 @@ describe('decide', () => {
   });
 
   it('holds by the probability alone where the band says so', () => {
-    expect(policy.decide(input({ probability: 0.95 })).action).toBe('hold');
-    expect(policy.decide(input({ probability: 0.94 })).action).toBe('allow');
+    expect(policy.decide(input({ probability: 0.7 })).action).toBe('hold');
+    expect(policy.decide(input({ probability: 0.69 })).action).toBe('allow');
   });
 
   it('names the model’s probability and the inputs that push towards fraud, and asks for them only then', () => {
