@@ -2,6 +2,7 @@
 // would have let the payment through does: the same history with that change is allowed by the running system.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildCategorical, savedCategorical } from '../models/categorical.ts';
+import type { PolicyDefinition } from '../../../src/policy/schema.ts';
 import { startWasmBackend } from '../../../src/models/tensorflow.ts';
 import type { CardInput, ModelArtefact } from '../../../src/models/types.ts';
 import { type ApiServer, startApi } from '../../helpers/apiServer.ts';
@@ -41,6 +42,12 @@ const rule = (name: string, conditions: unknown, text: string) => ({
   event: { type: 'fraud-sign', params: { version: 1, outcome: 'hold', weight: 0.4, text } },
 });
 
+/** The probability alone holds nothing: the model here is random, the rules' scores decide. */
+function byScore(policy: PolicyDefinition): PolicyDefinition {
+  const bands = policy.thresholds.default.map((band) => ({ ...band, holdFromProbability: 0.99 }));
+  return { ...policy, thresholds: { ...policy.thresholds, default: bands } };
+}
+
 let server: ApiServer;
 beforeAll(async () => {
   const model = await categoricalModel();
@@ -61,7 +68,9 @@ beforeAll(async () => {
       '{customer.count.10m} payments in 10 minutes',
     ),
   ];
-  server = await startApi(key, { bundle: (bundle) => ({ ...bundle, rules, model }) });
+  server = await startApi(key, {
+    bundle: (bundle) => ({ ...bundle, rules, model, policy: byScore(bundle.policy as PolicyDefinition) }),
+  });
 });
 afterAll(() => server.close());
 
