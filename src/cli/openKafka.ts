@@ -8,6 +8,7 @@ import type { KafkaSettings } from '../config/kafka.ts';
 export function openKafka(settings: KafkaSettings, logger: Logger): KafkaEventLog {
   return new KafkaEventLog({
     client: settings.client,
+    ...(settings.groupInstanceId === undefined ? {} : { groupInstanceId: settings.groupInstanceId }),
     connection: connectionOf(settings),
     onLog: (severity, message, fields) => logger[severity]({ kafka: fields }, message),
     onOffsetOutOfRange: (topic, partition, from, to) =>

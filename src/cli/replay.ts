@@ -56,7 +56,9 @@ async function targetOf(options: Options, { kafka, apiKey, logLevel }: Environme
     return createApiClient(options.url, options.key ?? apiKey);
   }
   try {
-    return await openKafkaTarget(openKafka(kafka, pino({ level: logLevel }, pino.destination(2))));
+    return await openKafkaTarget(
+      openKafka({ ...kafka, groupInstanceId: undefined }, pino({ level: logLevel }, pino.destination(2))),
+    );
   } catch (error) {
     throw error instanceof LogUnavailable ? unreachable(`${error.message}.`) : error;
   }

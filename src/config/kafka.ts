@@ -21,6 +21,14 @@ export const kafkaSchema = {
       description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
     },
   ),
+  KAFKA_GROUP_INSTANCE_ID: Type.Optional(
+    Type.String({
+      pattern: '^[a-zA-Z0-9._-]{1,100}$',
+      description:
+        'This process’s own name in its consumer groups, the same after a restart and no other process’s (as of a pod of a StatefulSet): a restart within 10 s moves no partition. Unset: a new member at each start.',
+      examples: ['stream-0'],
+    }),
+  ),
   KAFKA_SSL: Type.Union([Type.Literal('true'), Type.Literal('false')], {
     default: 'false',
     description: 'Whether Kafka is spoken to over TLS: true or false.',
@@ -48,6 +56,7 @@ export const kafkaSchema = {
 export const kafkaExpectations: Readonly<Record<string, string>> = {
   KAFKA_BROKERS: 'host:port, several separated by commas',
   KAFKA_CLIENT: clients.join(' or '),
+  KAFKA_GROUP_INSTANCE_ID: 'up to 100 letters, digits, “.”, “_” or “-”',
   KAFKA_SSL: 'true or false',
   KAFKA_SASL_MECHANISM: `one of ${mechanisms.join(', ')}`,
 };
@@ -55,6 +64,7 @@ export const kafkaExpectations: Readonly<Record<string, string>> = {
 export interface KafkaSettings {
   readonly client: (typeof clients)[number];
   readonly brokers: readonly string[];
+  readonly groupInstanceId: string | undefined;
   /** `caFile`: PEM certificates to trust instead of the system's. */
   readonly tls: { readonly caFile: string | undefined } | undefined;
   readonly sasl:
@@ -69,6 +79,7 @@ export interface KafkaSettings {
 interface KafkaVariables {
   readonly KAFKA_BROKERS?: string;
   readonly KAFKA_CLIENT: (typeof clients)[number];
+  readonly KAFKA_GROUP_INSTANCE_ID?: string;
   readonly KAFKA_SSL: 'true' | 'false';
   readonly KAFKA_SSL_CA?: string;
   readonly KAFKA_SASL_MECHANISM?: (typeof mechanisms)[number];
@@ -90,10 +101,14 @@ export function kafkaSettings(values: KafkaVariables, problems: string[]): Kafka
   if (mechanism === undefined && (username !== undefined || password !== undefined)) {
     problems.push('KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD need KAFKA_SASL_MECHANISM.');
   }
+  const { KAFKA_CLIENT: client, KAFKA_GROUP_INSTANCE_ID: groupInstanceId } = values;
+  if (groupInstanceId !== undefined && client === 'kafkajs') {
+    problems.push('KAFKA_GROUP_INSTANCE_ID needs KAFKA_CLIENT=platformatic: kafkajs has no static membership.');
+  }
   if (brokers === undefined) return undefined;
   const sasl =
     mechanism === undefined || username === undefined || password === undefined
       ? undefined
       : { mechanism, username, password };
-  return { client: values.KAFKA_CLIENT, brokers: brokers.split(','), tls, sasl };
+  return { client, brokers: brokers.split(','), groupInstanceId, tls, sasl };
 }

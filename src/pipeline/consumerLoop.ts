@@ -66,7 +66,7 @@ export class ConsumerLoop {
           await this.#pause(this.#options.retryPauseMs);
           continue;
         }
-        const pauseMs = this.#revivals.next();
+        const pauseMs = this.#revivals.next(error);
         if (pauseMs === undefined) {
           onDead(error);
           break;

@@ -8,4 +8,11 @@ export class LogUnavailable extends Error {
 /** A membership in a consumer group that will never deliver again: its owner subscribes anew or ends the process. */
 export class SubscriptionDead extends Error {
   override readonly name = 'SubscriptionDead';
+  /** Another process has taken the place of this one: to join again would put that one out. */
+  readonly replaced: boolean;
+
+  constructor(message: string, options: { readonly replaced?: boolean } = {}) {
+    super(message);
+    this.replaced = options.replaced ?? false;
+  }
 }

@@ -3,6 +3,8 @@
  * not found while the brokers come back) and of things that do not (this process may not be in the group at all).
  */
 
+import type { SubscriptionDead } from './logErrors.ts';
+
 /** Deaths in a row after which it is left dead. */
 const revivalsMax = 6;
 /** Who lived for so long dies of something new. */
@@ -19,7 +21,8 @@ export class Revivals {
   }
 
   /** @returns how long to wait before the next life, milliseconds; undefined when there is none */
-  next(): number | undefined {
+  next(death: SubscriptionDead): number | undefined {
+    if (death.replaced) return undefined;
     if (performance.now() - this.#bornMs > longLifeMs) this.#deaths = 0;
     if (this.#deaths === revivalsMax) return undefined;
     return Math.min(pauseMsMax, pauseMsMin * 2 ** this.#deaths++);

@@ -12,6 +12,8 @@ export interface KafkaUnderTest extends LogUnderTest {
   readonly prefix: string;
   readonly brokers: string;
   reopen(): Promise<KafkaUnderTest>;
+  /** Another process's log on the same topics. */
+  another(changes: Partial<KafkaLogOptions>): Promise<KafkaUnderTest>;
 }
 
 async function over(options: KafkaLogOptions, brokers: string, prefix: string): Promise<KafkaUnderTest> {
@@ -25,6 +27,7 @@ async function over(options: KafkaLogOptions, brokers: string, prefix: string): 
       await log.close();
       return over(options, brokers, prefix);
     },
+    another: (changes) => over({ ...options, ...changes }, brokers, prefix),
     // The broker and all its topics end with the run.
     dispose: () => log.close(),
   };

@@ -23,7 +23,8 @@ export interface KafkaClient {
   deleteGroup(groupName: string): Promise<void>;
   /** Resolves when the cluster answers. @throws LogUnavailable */
   ping(): Promise<void>;
-  member(groupName: string, topicName: string, events: MemberEvents): GroupMember;
+  /** `instanceId`: a static member (KIP-345), which keeps its partitions over a restart; undefined, and ever with kafkajs: a dynamic one. */
+  member(groupName: string, topicName: string, events: MemberEvents, instanceId: string | undefined): GroupMember;
   /** Sends are over when it is called. */
   close(): Promise<void>;
 }
@@ -61,6 +62,6 @@ export interface MemberEvents {
   fetched(of: Fetched): boolean;
   /** The broker no longer has the position: the next fetch begins at the oldest offset that is left. */
   outOfRange(partition: number): void;
-  /** It will never deliver again. */
-  dead(reason: string): void;
+  /** It will never deliver again. `replaced`: another process has its instance id. */
+  dead(reason: string, replaced?: boolean): void;
 }

@@ -54,9 +54,9 @@ export class KafkaEventLog implements EventLog {
     const client = await this.#open();
     const topicName = this.#nameOf(topic);
     const groupName = this.#nameOf(group);
-    const { onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
+    const { groupInstanceId, onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
     const subscription = new KafkaSubscription({
-      member: (events) => client.member(groupName, topicName, events),
+      member: (events) => client.member(groupName, topicName, events, groupInstanceId),
       group,
       topic,
       topicName,

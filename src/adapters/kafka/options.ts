@@ -29,6 +29,8 @@ export interface KafkaLogOptions {
   readonly connection: KafkaConnection;
   /** Unset: platformatic. */
   readonly client?: KafkaClientName;
+  /** This process's own name in its consumer groups, over restarts (`group.instance.id`); not with kafkajs. Unset: a new member each time. */
+  readonly groupInstanceId?: string;
   /** Before the names of topics and groups: several installations on one cluster. */
   readonly prefix?: string;
   /** Partitions of topics that are made because they are not there; false makes none. */

@@ -4,7 +4,7 @@ import type { KafkaSettings } from '../../config/kafka.ts';
 import type { KafkaConnection } from './options.ts';
 
 /** @throws Error when the file with the certificates cannot be read */
-export function connectionOf({ brokers, tls, sasl }: KafkaSettings): KafkaConnection {
+export function connectionOf({ brokers, tls, sasl }: Pick<KafkaSettings, 'brokers' | 'tls' | 'sasl'>): KafkaConnection {
   return {
     brokers,
     ...(tls === undefined ? {} : { tls: tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') } }),

@@ -57,7 +57,7 @@ export class KafkaSubscription implements Subscription {
       joined: (memberId, partitions) => this.#joined(memberId, partitions),
       fetched: (of) => this.#take(of),
       outOfRange: (partition) => this.#held.get(partition)?.outOfRange(),
-      dead: (reason) => this.#die(reason),
+      dead: (reason, replaced) => this.#die(reason, replaced),
     });
   }
 
@@ -230,10 +230,10 @@ export class KafkaSubscription implements Subscription {
     if (!done) this.#held.clear();
   }
 
-  #die(reason: string): void {
+  #die(reason: string, replaced = false): void {
     if (this.#dead !== undefined) return;
     this.#watch.stop();
-    this.#dead = new SubscriptionDead(reason);
+    this.#dead = new SubscriptionDead(reason, { replaced });
     this.#commits.end(this.#dead);
     this.#wake();
   }

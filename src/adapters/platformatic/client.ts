@@ -100,8 +100,8 @@ export class PlatformaticClient implements KafkaClient {
     await this.#ask((admin) => admin.listTopics());
   }
 
-  member(groupName: string, topicName: string, events: MemberEvents): GroupMember {
-    return new PlatformaticMember(this.#connection, groupName, topicName, events, this.#onLog);
+  member(groupName: string, topicName: string, events: MemberEvents, instanceId: string | undefined): GroupMember {
+    return new PlatformaticMember(this.#connection, { groupName, topicName, instanceId }, events, this.#onLog);
   }
 
   async close(): Promise<void> {

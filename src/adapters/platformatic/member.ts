@@ -8,15 +8,24 @@ import { kafkaBounds } from '../kafka/bounds.ts';
 import type { GroupMember, MemberEvents, Offsets } from '../kafka/clientPort.ts';
 import type { ClientLog, KafkaConnection } from '../kafka/options.ts';
 import { Fetcher } from './fetcher.ts';
+import { onReplaced } from './replaced.ts';
 import { repeated } from './retry.ts';
-import { clientOptions, isMatterOfTime, isRebalance, pauseMs, reasonOf } from './settings.ts';
+import { clientOptions, isMatterOfTime, isRebalance, isReplaced, pauseMs, reasonOf } from './settings.ts';
 
 /** As kafkajs calls its own, which it is: processes with either client can be in one group. */
 const protocols = [{ name: 'RoundRobinAssigner', version: 1 }];
 const leaderEpochUnknown = -1;
 
+interface Place {
+  readonly groupName: string;
+  readonly topicName: string;
+  /** A static member's; it does not leave when it stops, and its partitions wait for it while its session lasts. */
+  readonly instanceId: string | undefined;
+}
+
 export class PlatformaticMember implements GroupMember {
   readonly #topicName: string;
+  readonly #isStatic: boolean;
   readonly #events: MemberEvents;
   readonly #onLog: ClientLog;
   readonly #group: Consumer;
@@ -28,9 +37,12 @@ export class PlatformaticMember implements GroupMember {
   #joinFailures = 0;
   #rejoin: NodeJS.Timeout | undefined;
   #left = false;
+  readonly #unwatch: () => void;
 
-  constructor(connection: KafkaConnection, groupId: string, topicName: string, events: MemberEvents, onLog: ClientLog) {
+  constructor(connection: KafkaConnection, place: Place, events: MemberEvents, onLog: ClientLog) {
+    const { groupName: groupId, topicName, instanceId } = place;
     this.#topicName = topicName;
+    this.#isStatic = instanceId !== undefined;
     this.#events = events;
     this.#onLog = onLog;
     // A join is answered when all members have joined.
@@ -39,6 +51,7 @@ export class PlatformaticMember implements GroupMember {
     this.#group = new Consumer({
       ...joining,
       groupId,
+      ...(instanceId === undefined ? {} : { groupInstanceId: instanceId }),
       protocols,
       sessionTimeout: kafkaBounds.sessionMs,
       rebalanceTimeout: kafkaBounds.rebalanceMs,
@@ -49,6 +62,7 @@ export class PlatformaticMember implements GroupMember {
     this.#reader.topics.track(topicName);
     this.#pool = new ConnectionPool('holdfast', options);
     this.#fetcher = new Fetcher(this.#reader, this.#pool, topicName, events, onLog);
+    this.#unwatch = instanceId === undefined ? () => {} : onReplaced(this.#group, () => this.#replaced());
     this.#listen();
   }
 
@@ -103,8 +117,11 @@ export class PlatformaticMember implements GroupMember {
 
   async leave(): Promise<void> {
     this.#left = true;
+    this.#unwatch();
     clearTimeout(this.#rejoin);
     this.#fetcher.close();
+    // The client would leave the group; without a connection it only closes.
+    if (this.#isStatic) cut(this.#group.connections);
     const late = setTimeout(() => this.#cut(), kafkaBounds.closeMsMax);
     await Promise.allSettled([this.#group.close(true), this.#reader.close(true), this.#pool.close()]);
     clearTimeout(late);
@@ -132,6 +149,10 @@ export class PlatformaticMember implements GroupMember {
 
   #joinAgain(error: unknown): void {
     if (this.#left) return;
+    if (isReplaced(error)) {
+      this.#replaced();
+      return;
+    }
     this.#warn('Joining the group failed', error);
     if (!isMatterOfTime(error) && !isRebalance(error)) {
       this.#dead(error);
@@ -142,6 +163,13 @@ export class PlatformaticMember implements GroupMember {
       () => void this.#group.joinGroup().catch((failure: unknown) => this.#joinAgain(failure)),
       pauseMs(this.#joinFailures++),
     );
+  }
+
+  /** Joining again would put the other out, which would then do the same. */
+  #replaced(): void {
+    if (this.#left) return;
+    void this.leave();
+    this.#events.dead(`another process reads ${this.#topicName} by the same KAFKA_GROUP_INSTANCE_ID`, true);
   }
 
   #dead(error: unknown): void {
@@ -156,8 +184,10 @@ export class PlatformaticMember implements GroupMember {
 
   /** What could not be closed properly. */
   #cut(): void {
-    for (const pool of [this.#group.connections, this.#reader.connections, this.#pool]) {
-      for (const [, connection] of pool) connection.socket.destroy();
-    }
+    for (const pool of [this.#group.connections, this.#reader.connections, this.#pool]) cut(pool);
   }
+}
+
+function cut(pool: ConnectionPool): void {
+  for (const [, connection] of pool) connection.socket.destroy();
 }

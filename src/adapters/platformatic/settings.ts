@@ -36,6 +36,10 @@ export function clientOptions({ brokers, tls, sasl }: KafkaConnection, requestMs
 export const isRebalance = (error: unknown): boolean =>
   error instanceof Error && findErrorBy(error, 'needsRejoin', true) !== null;
 
+/** Another process has joined by this one's instance id. */
+export const isReplaced = (error: unknown): boolean =>
+  error instanceof Error && findErrorBy(error, 'apiId', 'FENCED_INSTANCE_ID') !== null;
+
 /** What another time may end otherwise: the network, timeouts, and what the broker itself says is a matter of time. */
 export const isMatterOfTime = (error: unknown): boolean =>
   error instanceof Error &&

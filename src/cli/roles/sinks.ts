@@ -98,7 +98,7 @@ export function startSinks(options: SinksOptions): Sinks {
         await runTopic(topic, subscription, count);
       } catch (error) {
         failures.set(topic, error instanceof Error ? error.name : 'failed');
-        const pauseMs = error instanceof SubscriptionDead ? revivals.next() : retryPauseMs;
+        const pauseMs = error instanceof SubscriptionDead ? revivals.next(error) : retryPauseMs;
         if (pauseMs === undefined) {
           stopping.abort();
           options.onDead(error);

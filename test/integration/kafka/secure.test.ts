@@ -77,7 +77,6 @@ describe.skipIf(!requires('kafka').met)('Kafka over TLS with a login', { timeout
   function openLog(changes: Changes, prefix = `${randomUUID()}.`): KafkaEventLog {
     const { mechanism = 'scram-sha-512', ca = 'broker.pem', plainText = false } = changes;
     const connection = connectionOf({
-      client: changes.client,
       brokers: [server.secure],
       tls: plainText ? undefined : { caFile: fileOf(ca) },
       sasl: { mechanism, username, password: changes.password ?? password },

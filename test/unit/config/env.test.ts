@@ -79,6 +79,12 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     ]);
     expect(JSON.stringify(refused)).not.toContain('hunter2');
     expect(parseEnvironment({ ...kafka, KAFKA_CLIENT: 'other' }).ok).toBe(false);
+    const named = { ...kafka, KAFKA_GROUP_INSTANCE_ID: 'stream-0' };
+    const static_ = parseEnvironment(named);
+    expect(static_.ok && static_.environment.kafka?.groupInstanceId).toBe('stream-0');
+    expect(parseEnvironment({ ...named, KAFKA_CLIENT: 'kafkajs' })).toMatchObject({
+      problems: [expect.stringContaining('KAFKA_GROUP_INSTANCE_ID needs KAFKA_CLIENT=platformatic')],
+    });
     for (const bad of ['localhost', 'kafka://a:1', 'a:9092,', 'me:hunter2@a:9092']) {
       expect(parseEnvironment({ KAFKA_BROKERS: bad }).ok).toBe(false);
     }

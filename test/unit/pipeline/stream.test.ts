@@ -190,4 +190,13 @@ describe('the stream of payments', () => {
     await stream.stop();
     expect(failures.every((failure) => failure === log.dead)).toBe(true);
   });
+
+  test('one whose place another process took is told to the owner at once, and does not join again', async () => {
+    log.dead = new SubscriptionDead('another process has the name', { replaced: true });
+    const stream = makeStream();
+    stream.start();
+    await expect.poll(() => died, { timeout: 25_000 }).toBe(log.dead);
+    await stream.stop();
+    expect(failures).toEqual([]);
+  });
 });
