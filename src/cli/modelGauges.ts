@@ -2,10 +2,10 @@
  * How the models of the release in use are, as metrics. Series are bounded: a model's place in the release and its inputs,
  * which are the release's own facts; nothing that a payment or a caller brought.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { ModelHealth, Stability } from '../models/monitoring/health.ts';
 import type { ModelsService } from '../pipeline/models.ts';
-import { type ParityReason, parityReasons } from '../pipeline/parityTypes.ts';
+import { registerParityCounters } from './parityCounters.ts';
 
 const tenantId = 'default';
 /** Over which time, and how often. */
@@ -74,39 +74,6 @@ function set(gauges: Instruments, model: string, health: ModelHealth): void {
   show(gauges.recall, { model }, alerts.recall.value);
 }
 
-/** Parity's counts, read when scraped. They begin anew with the process that counts, as counters do. */
-function registerParity(registry: Registry, models: ModelsService): void {
-  const registers = [registry];
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name: `holdfast_feature_parity_${name}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
-  counter(
-    'compared',
-    'Payments whose every feature was computed again from the log.',
-    () => models.parity()?.compared ?? 0,
-  );
-  counter('mismatches', 'Features that were recorded otherwise. Expected: 0.', () => models.parity()?.mismatches ?? 0);
-  new Counter({
-    name: 'holdfast_feature_parity_not_comparable_total',
-    help: 'Payments that could not be compared, by the reason.',
-    labelNames: ['reason'] satisfies readonly string[],
-    registers,
-    collect() {
-      this.reset();
-      const counts: Readonly<Partial<Record<ParityReason, number>>> = models.parity()?.notComparable ?? {};
-      for (const reason of parityReasons) this.inc({ reason }, counts[reason] ?? 0);
-    },
-  });
-}
-
 /** Brings the gauges up to date once. What cannot be had keeps its last value. */
 async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: number): Promise<void> {
   let challengers = 0;
@@ -125,7 +92,7 @@ export interface ModelGauges {
 
 export function startModelGauges(registry: Registry, models: ModelsService): ModelGauges {
   const gauges = instruments(registry);
-  registerParity(registry, models);
+  registerParityCounters(registry, () => models.parity());
   let last: Promise<void> = Promise.resolve();
   const refresh = (): Promise<void> => {
     // The store may be away; the next time it may not.

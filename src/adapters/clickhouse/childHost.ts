@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import { type OpenParity, startParityJob } from '../../pipeline/parityJob.ts';
+import { journalCheck, type OpenParity, startParityJob } from '../../pipeline/parityJob.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
 import { cpuMs, createShadowScorer, type ShadowScorer } from '../../pipeline/shadow.ts';
@@ -125,8 +125,8 @@ function parityIn(
   signal: AbortSignal,
 ): ReturnType<typeof startParityJob> | undefined {
   if (timing === undefined) return undefined;
-  const open = (): OpenParity => openParity(dataDir);
-  return startParityJob({ timing, nowMs: Date.now, wait: waitUntil, open, describe: describeError }, signal);
+  const check = journalCheck(() => openParity(dataDir));
+  return startParityJob({ timing, nowMs: Date.now, wait: waitUntil, check, describe: describeError }, signal);
 }
 
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */

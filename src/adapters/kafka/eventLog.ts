@@ -50,6 +50,10 @@ export class KafkaEventLog implements EventLog {
   }
 
   async subscribe(group: string, topic: Topic): Promise<KafkaSubscription> {
+    return this.#subscribe(group, topic, new Map());
+  }
+
+  async #subscribe(group: string, topic: Topic, startAt: ReadonlyMap<number, number>): Promise<KafkaSubscription> {
     await this.#prepare();
     const client = await this.#open();
     const topicName = this.#nameOf(topic);
@@ -61,6 +65,7 @@ export class KafkaEventLog implements EventLog {
       topic,
       topicName,
       stallMsMax,
+      startAt,
       lag: () => this.#lagOf(groupName, topicName),
       onOffsetOutOfRange: (partition, from, to) => onOffsetOutOfRange?.(topic, partition, from, to),
     });
@@ -69,11 +74,15 @@ export class KafkaEventLog implements EventLog {
     return subscription;
   }
 
-  async *read(topic: Topic): AsyncGenerator<readonly Message[]> {
-    const ends = await this.#ends(topic);
-    if (ends.size === 0) return;
+  async *read(topic: Topic, newest = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Message[]> {
+    const spans = await this.#spans(topic);
+    if (spans.size === 0) return;
+    const ends = new Map([...spans].map(([partition, { end }]) => [partition, end]));
+    const each = Math.ceil(newest / spans.size);
+    const cut = [...spans].filter(([, { first, end }]) => end - first > each);
+    const startAt = new Map(cut.map(([partition, { end }]) => [partition, end - each]));
     const group = `read-${randomUUID()}`;
-    const subscription = await this.subscribe(group, topic);
+    const subscription = await this.#subscribe(group, topic, startAt);
     try {
       const isDone = (): boolean => {
         const progress = subscription.progress();
@@ -81,7 +90,9 @@ export class KafkaEventLog implements EventLog {
       };
       while (!isDone()) {
         const page = await subscription.poll(readMessagesMax, kafkaBounds.fetchWaitMs);
-        const wanted = page.filter(({ partition, offset }) => offset < (ends.get(partition) ?? 0));
+        const wanted = page.filter(
+          ({ partition, offset }) => offset < (ends.get(partition) ?? 0) && offset >= (startAt.get(partition) ?? 0),
+        );
         if (wanted.length > 0) yield wanted;
       }
     } finally {
@@ -141,12 +152,12 @@ export class KafkaEventLog implements EventLog {
     return (this.#client ??= openClient(client, connection, onLog));
   }
 
-  /** The offset after the newest message of each partition that has one. */
-  async #ends(topic: Topic): Promise<Map<number, number>> {
+  /** The offset of the oldest message and that after the newest, of each partition that has one. */
+  async #spans(topic: Topic): Promise<Map<number, { readonly first: number; readonly end: number }>> {
     await this.#prepare();
     const ends = await (await this.#open()).ends(this.#nameOf(topic));
     const held = [...ends].filter(([, { low, high }]) => high > low);
-    return new Map(held.map(([partition, { high }]) => [partition, high]));
+    return new Map(held.map(([partition, { low, high }]) => [partition, { first: low, end: high }]));
   }
 
   /** By partition, messages after the group's positions. */

@@ -1,0 +1,137 @@
+/**
+ * Features that differ in the probable order of what was counted, tried again in every order that what was counted at the very
+ * time of the payment allows: with each subset of it before the payment. Features of one set of kinds are tried together, and
+ * only with what shares an entity of those kinds with the payment.
+ */
+import { createFeatureMatrix } from '../features/frame.ts';
+import type { FeatureProgram } from '../features/types.ts';
+import type { FeatureSource } from './featureSources.ts';
+import { agreement, entitiesOf, type ParityTally, readBy, type Sampled } from './parityTally.ts';
+import { parityBounds } from './parityTypes.ts';
+import type { SharedHistory, SharedLabel, SharedPayment } from './sharedHistory.ts';
+import { sharedParityBounds, type SharedParityOptions } from './sharedParityTypes.ts';
+
+/** A sampled payment with features that differ. */
+export interface Differing extends Sampled {
+  readonly counted: SharedPayment;
+  readonly features: readonly number[];
+  /** All its features in the probable order. */
+  readonly natural: Float64Array;
+}
+
+/** Something that was counted: a payment, or a label of one. */
+type Counted = { readonly payment: SharedPayment } | { readonly label: SharedLabel };
+
+interface Neighbours {
+  readonly before: readonly Counted[];
+  readonly candidates: readonly Counted[];
+}
+
+/** What shares an entity of these kinds with the payment: surely counted before it, and perhaps. */
+function neighboursOf(
+  { counted }: Differing,
+  plans: FeatureProgram['entities'],
+  { payments, labels }: SharedHistory,
+): Neighbours {
+  const own = new Set(entitiesOf(plans, counted.tenantId, counted.payment));
+  const shares = (other: SharedPayment): boolean =>
+    other === counted || other.entities.some((entity) => own.has(entity));
+  const before: Counted[] = [];
+  const candidates: Counted[] = [];
+  const put = (one: Counted, fromMs: number, toMs: number, perhaps: boolean): void => {
+    if (fromMs > counted.toMs) return;
+    if (toMs < counted.fromMs && !perhaps) before.push(one);
+    else candidates.push(one);
+  };
+  for (const payment of payments.values()) {
+    if (payment !== counted && shares(payment)) put({ payment }, payment.fromMs, payment.toMs, false);
+  }
+  for (const label of labels) if (shares(label.of)) put({ label }, label.fromMs, label.toMs, label.perhaps);
+  return { before, candidates };
+}
+
+function* subsets(candidates: readonly Counted[]): Generator<readonly Counted[]> {
+  for (let order = 0; order < 2 ** candidates.length; order++) {
+    yield candidates.filter((_, i) => (order >> i) % 2 === 1);
+  }
+}
+
+/** So many of the first, in the order of the log and of event times: what is likely where there is too much to try all. */
+function* beginnings(candidates: readonly Counted[]): Generator<readonly Counted[]> {
+  const occurredAtMs = (one: Counted): number => ('payment' in one ? one.payment : one.label.of).payment.occurredAtMs;
+  for (const order of [candidates, candidates.toSorted((a, b) => occurredAtMs(a) - occurredAtMs(b))]) {
+    for (let first = 0; first <= candidates.length; first++) yield order.slice(0, first);
+  }
+}
+
+export class OrderTrials {
+  readonly #options: Pick<SharedParityOptions, 'createMemory' | 'pause'>;
+  readonly #tally: ParityTally;
+  readonly #history: SharedHistory;
+  #leftAppends: number = sharedParityBounds.trialAppendsMax;
+
+  constructor(
+    options: Pick<SharedParityOptions, 'createMemory' | 'pause'>,
+    tally: ParityTally,
+    history: SharedHistory,
+  ) {
+    this.#options = options;
+    this.#tally = tally;
+    this.#history = history;
+  }
+
+  /** Counts each differing feature as a mismatch or as what it is instead. */
+  async settle(one: Differing, program: FeatureProgram, sources: readonly FeatureSource[]): Promise<void> {
+    const byKinds = Map.groupBy(one.features, (feature) => JSON.stringify(sources[feature]?.kinds));
+    for (const features of byKinds.values()) {
+      const kinds = sources[features[0] ?? 0]?.kinds ?? [];
+      const plans = readBy(program).filter(({ kind }) => kinds.includes(kind));
+      const neighbours = neighboursOf(one, plans, this.#history);
+      const unexplained = await this.#unexplained(one, program, new Set(features), neighbours);
+      if (unexplained === undefined) this.#tally.orderUnknown += features.length;
+      else {
+        this.#tally.otherOrder += features.length - unexplained.size;
+        for (const i of unexplained) {
+          const { record, natural } = one;
+          this.#tally.mismatch(record, program.names[i] ?? '', record.features[i] as number, natural[i] as number);
+        }
+      }
+    }
+  }
+
+  /** Features that no order gives; undefined where not every order was tried, and none that was gives them all. */
+  async #unexplained(
+    one: Differing,
+    program: FeatureProgram,
+    features: Set<number>,
+    { before, candidates }: Neighbours,
+  ): Promise<ReadonlySet<number> | undefined> {
+    const all = candidates.length <= sharedParityBounds.candidatesMax;
+    for (const chosen of all ? subsets(candidates) : beginnings(candidates)) {
+      if (features.size === 0) break;
+      this.#leftAppends -= before.length + chosen.length + 1;
+      if (this.#leftAppends < 0) return undefined;
+      const again = await this.#count(one, program, [...before, ...chosen]);
+      for (const i of features) if (agreement(one.record, i, again) !== 'differs') features.delete(i);
+    }
+    return all || features.size === 0 ? features : undefined;
+  }
+
+  async #count({ counted }: Differing, program: FeatureProgram, events: readonly Counted[]) {
+    const memory = this.#options.createMemory(program);
+    const again = createFeatureMatrix(program.names.length, 1);
+    // A label finds its payment only where that is counted.
+    const labels = events.flatMap((event) => ('label' in event ? [event.label] : []));
+    let turn = 0;
+    for (const event of events) {
+      if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
+      if ('payment' in event) memory.appendAndRead(event.payment.tenantId, [event.payment.payment], again, turn);
+    }
+    for (const { of, fraud } of labels) {
+      if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
+      memory.markLabel(of.tenantId, { payment: of.payment, fraud }, turn);
+    }
+    memory.appendAndRead(counted.tenantId, [counted.payment], again, turn + 1);
+    return again;
+  }
+}

@@ -1,0 +1,188 @@
+// Guarantee: over Kafka, Redis and ClickHouse, features are what the topics give when they are counted again, though several processes
+// count at one time, and one that is not is found and shown; challengers are scored by the sink, never touch a decision, and
+// are compared; and how the models are stands in the metrics, in ClickHouse and in the API.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keepServices, type KeptServices } from '../../../scripts/services/keep.ts';
+import { select } from '../../../src/adapters/clickhouse/client.ts';
+import { openServer } from '../../../src/adapters/clickhouse/server.ts';
+import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
+import type { ParityReport } from '../../../src/pipeline/parityTypes.ts';
+import { topics } from '../../../src/pipeline/ports.ts';
+import { challenged } from '../../../src/releases/promotion.ts';
+import { ReleaseStore } from '../../../src/releases/store.ts';
+import { Random } from '../../../src/simulator/random.ts';
+import { holdfast } from '../../helpers/cli.ts';
+import { type ClickHouseFront, startClickHouseFront } from '../../helpers/clickhouseFront.ts';
+import { testSeed } from '../../helpers/crashPayments.ts';
+import { defaultBundle, modelOf, shifted } from '../../helpers/models.ts';
+import { requires } from '../../helpers/requirements.ts';
+import { endRoles, roleKey, type RoleProcess, startRole } from '../../helpers/roles.ts';
+import { waitFor } from '../../helpers/server.ts';
+
+const seed = testSeed();
+const streamed = 900;
+const posted = 120;
+
+interface Sent {
+  readonly key: string;
+  readonly value: Buffer;
+}
+
+/** Payments of the last hour; many of them share terminals, so that processes count them at the same time. */
+function paymentsOf(count: number, prefix: string): Sent[] {
+  const random = new Random(seed);
+  const startMs = Date.now() - 3_600_000;
+  return Array.from({ length: count }, (_, i) => {
+    const customerId = `${prefix}-c${random.below(60)}`;
+    const payment = {
+      paymentId: `${prefix}-${i}`,
+      occurredAt: new Date(startMs + i * 1000).toISOString(),
+      amountMinor: 100 + random.below(10_000),
+      currency: 'EUR',
+      customerId,
+      cardId: `${customerId}-card`,
+      terminalId: `t${random.below(12)}`,
+    };
+    return { key: customerId, value: Buffer.from(JSON.stringify(payment)) };
+  });
+}
+
+/** The number of a metric's series, 0 where it is not there. */
+async function metric(role: RoleProcess, series: string): Promise<number> {
+  const text = await (await fetch(`${role.url}/metrics`)).text();
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over real engines', () => {
+  let services: KeptServices;
+  let front: ClickHouseFront;
+  let log: KafkaEventLog;
+  let environment: Record<string, string>;
+  let serve: RoleProcess;
+  let sink: RoleProcess;
+  let releaseFile = '';
+  let whole: Buffer;
+  const roles: RoleProcess[] = [];
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-role-models-'));
+
+  beforeAll(async () => {
+    [services, front] = await Promise.all([keepServices(['kafka', 'redis']), startClickHouseFront()]);
+    environment = {
+      ...services.environment,
+      CLICKHOUSE_URL: front.url,
+      CLICKHOUSE_USER: front.login.user,
+      CLICKHOUSE_PASSWORD: front.login.password,
+    };
+    log = new KafkaEventLog({ connection: { brokers: [services.environment['KAFKA_BROKERS'] ?? ''] } });
+    await log.ping();
+    const bundle = await defaultBundle();
+    const bold = shifted(modelOf(bundle), 'bold', 2);
+    const { id } = await new ReleaseStore(directory).add(
+      challenged(challenged(bundle, bold), shifted(bold, 'bolder', 3)),
+    );
+    const start = (role: RoleProcess['role'], ...options: string[]): Promise<RoleProcess> =>
+      startRole(role, environment, directory, ['--release', id, ...options]);
+    const started = await Promise.all([start('serve'), start('stream'), start('sink', '--parity-seconds', '1')]);
+    roles.push(...started);
+    [serve, , sink] = started;
+    breakRelease(id);
+  }, 120_000);
+  afterAll(async () => {
+    await endRoles(roles);
+    await log.close();
+    await front.close();
+    await services.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+
+  const post = async (path: string, body: Buffer | string): Promise<void> => {
+    const headers = {
+      authorization: `Bearer ${roleKey}`,
+      'content-type': 'application/json',
+      'holdfast-deadline-ms': '5000',
+    };
+    const response = await fetch(`${serve.url}${path}`, { method: 'POST', headers, body });
+    expect(response.status, await response.text()).toBeLessThan(300);
+  };
+  const rowsOf = async <Row>(query: string): Promise<readonly Row[]> => {
+    const { client, database } = openServer({ url: front.url, ...front.login });
+    try {
+      return await select<Row>(client, query.replaceAll('{db}', database), {});
+    } finally {
+      await client.close();
+    }
+  };
+  const count = async (table: string): Promise<number> =>
+    Number((await rowsOf<{ n: string }>(`SELECT count() AS n FROM {db}.${table}`))[0]?.n);
+  const parity = async (...options: string[]): Promise<{ code: number; report: ParityReport }> => {
+    const env = { KAFKA_BROKERS: environment['KAFKA_BROKERS'] ?? '', HOLDFAST_DATA_DIR: directory };
+    const { code, stdout, stderr } = await holdfast(['parity', '--json', '--settled-seconds', '0', ...options], env);
+    expect(stdout, stderr).not.toBe('');
+    return { code, report: JSON.parse(stdout) as ParityReport };
+  };
+
+  /** The release in the sink's own store is cut in half; the sink reads it when it sees the first decision. */
+  function breakRelease(id: string): void {
+    releaseFile = join(directory, 'sink', 'releases', `${id}.json`);
+    whole = readFileSync(releaseFile);
+    writeFileSync(releaseFile, whole.subarray(0, whole.length / 2));
+  }
+
+  it('decide and store everything while a challenger cannot be scored, and say so', async () => {
+    const sent = paymentsOf(streamed, 's');
+    await log.append(topics.payments, sent);
+    const own = paymentsOf(posted, 'h');
+    for (let i = 0; i < posted; i += 20) {
+      await Promise.all(own.slice(i, i + 20).map(({ value }) => post('/v1/decisions', value)));
+    }
+    await waitFor('every row', async () => ((await count('decisions')) === streamed + posted ? true : undefined));
+    expect(await count('shadow_scores')).toBe(0);
+    expect(await metric(sink, 'holdfast_shadow_failed')).toBe(streamed + posted);
+    const [row] = await rowsOf<{ degraded: string }>(
+      `SELECT countIf(has(degraded, 'model:unavailable')) AS degraded FROM {db}.decisions`,
+    );
+    expect(Number(row?.degraded)).toBe(0);
+  }, 120_000);
+
+  it(`find every feature as the topics give it, from several processes at one time (seed ${seed})`, async () => {
+    const { code, report } = await parity();
+    expect(report.shown).toEqual([]);
+    expect({ code, mismatches: report.mismatches, orderUnknown: report.orderUnknown }).toMatchObject({
+      code: 0,
+      mismatches: 0,
+    });
+    const skipped = report.notComparable.velocity_degraded ?? 0;
+    expect(report.compared + skipped).toBe(1000);
+    expect(report.values).toBeGreaterThan(report.compared * 20);
+    expect(report.notCovered).toBe(0);
+  }, 60_000);
+
+  it('show a feature that the topics do not give, on the command line, in the metrics and in the API', async () => {
+    const solo = paymentsOf(1, 'solo')[0]?.value.toString() ?? '';
+    const [key, value] = ['solo-c', solo.replace(/,"cardId.*/, '}')];
+    await log.append(topics.payments, [{ key, value: Buffer.from(value) }]);
+    const decided = await waitFor('the decision', async () => {
+      for await (const page of log.read(topics.decisions)) {
+        for (const { value: bytes } of page)
+          if (Buffer.from(bytes).includes('"solo-0"')) return Buffer.from(bytes).toString();
+      }
+      return undefined;
+    });
+    const planted = decided
+      .replaceAll('solo-', 'fake-')
+      .replace('"customer.count.1h":{"value":1', '"customer.count.1h":{"value":7');
+    await log.append(topics.decisions, [{ key: 'fake-0', value: Buffer.from(planted) }]);
+    const shown = { paymentId: 'fake-0', feature: 'customer.count.1h', online: 7, recomputed: 1 };
+    const { code, report } = await parity('--sample', '10000');
+    expect(report.shown).toEqual([{ tenantId: 'default', ...shown }]);
+    expect({ code, mismatches: report.mismatches }).toEqual({ code: 1, mismatches: 1 });
+    await waitFor('the metric', async () =>
+      (await metric(sink, 'holdfast_feature_parity_mismatches_total')) > 0 ? true : undefined,
+    );
+    expect(await metric(sink, 'holdfast_feature_parity_compared_total')).toBeGreaterThan(0);
+  }, 90_000);
+});
