@@ -14,6 +14,8 @@ import { wholeNumber } from './options.ts';
 import { openPrograms } from './roles/programs.ts';
 import { defaultRelease, roleLogger } from './roles/run.ts';
 
+/** About 20 s of trials. */
+const trialAppendsMax = 2_000_000;
 const settledSecondsMax = 86_400;
 
 interface Options {
@@ -64,11 +66,11 @@ async function overJournal({ dataDir, redis }: Environment, options: Options): P
       'REDIS_URL is set: with the velocity state in Redis the journal does not say in which order it saw payments. Set KAFKA_BROKERS too, and the topics are compared.',
     );
   }
-  const { tools, close } = open(dataDir);
+  const opened = open(dataDir);
   try {
     const decidedBeforeMs = decidedBefore(options, liveParity.timing.settledMs);
     return await checkParity({
-      ...tools,
+      ...opened.tools,
       sample,
       lookBackEntries: lookBack,
       seed,
@@ -76,7 +78,7 @@ async function overJournal({ dataDir, redis }: Environment, options: Options): P
       entriesMax: entries,
     });
   } finally {
-    close();
+    opened.close();
   }
 }
 
@@ -95,6 +97,7 @@ async function overTopics(environment: Environment, options: Options): Promise<P
       lookBackEntries: lookBack,
       entriesMax: entries,
       relatedPaymentsMax: parityBounds.relatedPaymentsMax,
+      trialAppendsMax,
       seed,
       decidedBeforeMs: decidedBefore(options, liveSharedParity.timing.settledMs),
       pause: () => new Promise((resolve) => setImmediate(resolve)),

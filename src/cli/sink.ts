@@ -72,7 +72,16 @@ async function sink({ release, paritySeconds }: SinkOptions): Promise<void> {
     });
     opened.defer(() => sinks.stop());
     if (paritySeconds > 0) {
-      const parity = startSinkParity({ log, programOf, everySeconds: paritySeconds, logger });
+      const parity = startSinkParity({
+        log,
+        programOf,
+        everySeconds: paritySeconds,
+        logger,
+        onReport: (report, atMs) =>
+          void store.recordParity({ atMs, report }).catch((error: unknown) => {
+            logger.warn({ err: error }, 'ClickHouse does not take what the parity check found');
+          }),
+      });
       opened.defer(() => parity.stop());
       registerParityCounters(registry, () => parity.state());
     }

@@ -54,6 +54,7 @@ export const liveSharedParity = {
   /** What looks farther back is left out. */
   entriesMax: 500_000,
   relatedPaymentsMax: 50_000,
+  trialAppendsMax: 100_000,
 } as const;
 
 export const liveParity = {
@@ -120,12 +121,12 @@ export interface ParityRun {
 /** The check over a journal that is opened anew for each. */
 export function journalCheck(open: () => OpenParity): ParityJobOptions['check'] {
   return async ({ seed, decidedBeforeMs, pause }) => {
-    const { tools, close } = open();
+    const opened = open();
     try {
       const { sample, lookBackEntries, entriesMax } = liveParity;
-      return await checkParity({ ...tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
+      return await checkParity({ ...opened.tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
     } finally {
-      close();
+      opened.close();
     }
   };
 }

@@ -4,7 +4,7 @@
  * only with what shares an entity of those kinds with the payment.
  */
 import { createFeatureMatrix } from '../features/frame.ts';
-import type { FeatureProgram } from '../features/types.ts';
+import type { FeatureProgram, VelocityMemory } from '../features/types.ts';
 import type { FeatureSource } from './featureSources.ts';
 import { agreement, entitiesOf, type ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds } from './parityTypes.ts';
@@ -50,6 +50,13 @@ function neighboursOf(
   return { before, candidates };
 }
 
+type TrialOptions = Pick<SharedParityOptions, 'createMemory' | 'pause' | 'trialAppendsMax'>;
+
+/** Trials in one memory. */
+const memoryTrialsMax = 1_000;
+/** What a trial takes besides the payments that are counted in it, in appends. */
+const trialAppends = 10;
+
 function* subsets(candidates: readonly Counted[]): Generator<readonly Counted[]> {
   for (let order = 0; order < 2 ** candidates.length; order++) {
     yield candidates.filter((_, i) => (order >> i) % 2 === 1);
@@ -65,17 +72,16 @@ function* beginnings(candidates: readonly Counted[]): Generator<readonly Counted
 }
 
 export class OrderTrials {
-  readonly #options: Pick<SharedParityOptions, 'createMemory' | 'pause'>;
+  readonly #options: TrialOptions;
   readonly #tally: ParityTally;
   readonly #history: SharedHistory;
-  #leftAppends: number = sharedParityBounds.trialAppendsMax;
+  #leftAppends: number;
+  #memory: VelocityMemory | undefined;
+  #trials = 0;
 
-  constructor(
-    options: Pick<SharedParityOptions, 'createMemory' | 'pause'>,
-    tally: ParityTally,
-    history: SharedHistory,
-  ) {
+  constructor(options: TrialOptions, tally: ParityTally, history: SharedHistory) {
     this.#options = options;
+    this.#leftAppends = options.trialAppendsMax;
     this.#tally = tally;
     this.#history = history;
   }
@@ -109,7 +115,7 @@ export class OrderTrials {
     const all = candidates.length <= sharedParityBounds.candidatesMax;
     for (const chosen of all ? subsets(candidates) : beginnings(candidates)) {
       if (features.size === 0) break;
-      this.#leftAppends -= before.length + chosen.length + 1;
+      this.#leftAppends -= before.length + chosen.length + trialAppends;
       if (this.#leftAppends < 0) return undefined;
       const again = await this.#count(one, program, [...before, ...chosen]);
       for (const i of features) if (agreement(one.record, i, again) !== 'differs') features.delete(i);
@@ -118,20 +124,29 @@ export class OrderTrials {
   }
 
   async #count({ counted }: Differing, program: FeatureProgram, events: readonly Counted[]) {
-    const memory = this.#options.createMemory(program);
+    const { memory, tenant } = this.#blank(program);
     const again = createFeatureMatrix(program.names.length, 1);
     // A label finds its payment only where that is counted.
     const labels = events.flatMap((event) => ('label' in event ? [event.label] : []));
     let turn = 0;
     for (const event of events) {
       if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
-      if ('payment' in event) memory.appendAndRead(event.payment.tenantId, [event.payment.payment], again, turn);
+      if ('payment' in event) memory.appendAndRead(tenant, [event.payment.payment], again, turn);
     }
     for (const { of, fraud } of labels) {
       if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
-      memory.markLabel(of.tenantId, { payment: of.payment, fraud }, turn);
+      memory.markLabel(tenant, { payment: of.payment, fraud }, turn);
     }
-    memory.appendAndRead(counted.tenantId, [counted.payment], again, turn + 1);
+    memory.appendAndRead(tenant, [counted.payment], again, turn + 1);
     return again;
+  }
+
+  /** A tenant of whom nothing is counted: a new memory for each trial would take longer than the trial. */
+  #blank(program: FeatureProgram): { readonly memory: VelocityMemory; readonly tenant: string } {
+    if (this.#memory?.program !== program || this.#trials >= memoryTrialsMax) {
+      this.#memory = this.#options.createMemory(program);
+      this.#trials = 0;
+    }
+    return { memory: this.#memory, tenant: `trial ${++this.#trials}` };
   }
 }

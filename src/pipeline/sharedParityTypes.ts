@@ -13,8 +13,6 @@ export const sharedParityBounds = {
   claimMs: 7 * 86_400_000,
   /** Payments and labels at the time of a sampled payment of which every subset is tried. */
   candidatesMax: 8,
-  /** Payments appended in all those trials of one check, some 5 µs each. */
-  trialAppendsMax: 2_000_000,
   /** Labels of the payments that share an entity with a sampled one. */
   labelsMax: 1_000_000,
 } as const;
@@ -31,6 +29,8 @@ export interface SharedParityOptions {
   readonly entriesMax: number;
   /** Payments that share an entity with a sampled one: what bounds the memory, about 1 kB each. */
   readonly relatedPaymentsMax: number;
+  /** Payments counted again in trials of other orders, in one check; some 10 µs each. */
+  readonly trialAppendsMax: number;
   /** Chooses among the payments. */
   readonly seed: number;
   /** Decisions after it are not looked at: what was decided before them may not be in the topic yet. */

@@ -1,6 +1,7 @@
 /** Topics in Kafka. */
 import { randomUUID } from 'node:crypto';
 import type { EventLog, Message, Topic } from '../../pipeline/ports.ts';
+import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import { topics } from '../../pipeline/ports.ts';
 import type { OutMessage, TopicMessages } from './batcher.ts';
 import { SendBatcher } from './batcher.ts';
@@ -88,8 +89,12 @@ export class KafkaEventLog implements EventLog {
         const progress = subscription.progress();
         return [...ends].every(([partition, end]) => (progress.get(partition) ?? 0) >= end);
       };
+      let waitedPolls = 0;
       while (!isDone()) {
         const page = await subscription.poll(readMessagesMax, kafkaBounds.fetchWaitMs);
+        if (page.length > 0) waitedPolls = 0;
+        else if (++waitedPolls * kafkaBounds.fetchWaitMs > kafkaBounds.readStallMsMax)
+          throw new LogUnavailable(`${this.#nameOf(topic)} cannot be read to its end`);
         const wanted = page.filter(
           ({ partition, offset }) => offset < (ends.get(partition) ?? 0) && offset >= (startAt.get(partition) ?? 0),
         );

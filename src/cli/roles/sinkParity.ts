@@ -7,6 +7,9 @@ import { liveSharedParity, type ParityJobOptions, type ParityState, startParityJ
 import type { EventLog } from '../../pipeline/ports.ts';
 import { checkSharedParity } from '../../pipeline/sharedParity.ts';
 
+/** Longest that a stop waits for the check under way. */
+const stopMsMax = 1_000;
+
 export interface SinkParityOptions extends Pick<ParityJobOptions, 'onReport'> {
   readonly log: Pick<EventLog, 'read'>;
   readonly programOf: (releaseId: string) => FeatureProgram;
@@ -17,7 +20,7 @@ export interface SinkParityOptions extends Pick<ParityJobOptions, 'onReport'> {
 
 export interface SinkParity {
   state(): ParityState;
-  /** Waits for the check under way, which ends early. */
+  /** The check under way ends early. */
   stop(): Promise<void>;
 }
 
@@ -57,7 +60,8 @@ export function startSinkParity({ log, programOf, everySeconds, logger, onReport
     state: () => job.state(),
     async stop() {
       stopping.abort();
-      await job.ended;
+      // One that waits for Kafka ends when the log is closed.
+      await Promise.race([job.ended, sleep(stopMsMax)]);
     },
   };
 }
