@@ -71,12 +71,13 @@ async function checkRelease(check: Check, program: FeatureProgram, sampled: read
     const { record } = entry;
     const payment = check.recorded.of(record);
     if (payment === undefined) continue;
-    if (!entitiesOf(program.entities, record.tenantId, payment).some((entity) => wanted.has(entity))) continue;
+    const key = paymentKey(record.tenantId, record.paymentId);
+    const changed = entitiesOf(program.entities, record.tenantId, payment);
+    if (!due.has(key) && !changed.some((entity) => wanted.has(entity))) continue;
     if (related.size >= parityBounds.relatedPaymentsMax) {
       check.skip('too_many_payments', due.size);
       return;
     }
-    const key = paymentKey(record.tenantId, record.paymentId);
     related.set(key, payment);
     memory.appendAndRead(record.tenantId, [payment], again, turn);
     const one = due.get(key);

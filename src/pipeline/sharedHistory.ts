@@ -42,6 +42,13 @@ export interface SharedHistory {
   readonly labelsWhole: boolean;
 }
 
+/** What of the topics is wanted. A payment that changes none of the entities is wanted for itself. */
+export interface Wanted {
+  readonly entities: ReadonlySet<string>;
+  /** By key of the payment. */
+  readonly payments: ReadonlySet<string>;
+}
+
 /** More payments share entities with the sample than may be kept. */
 export class TooManyRelated extends Error {
   override readonly name = 'TooManyRelated';
@@ -113,11 +120,7 @@ class Coverage {
 }
 
 /** @throws TooManyRelated */
-async function readPayments(
-  options: SharedParityOptions,
-  programs: readonly FeatureProgram[],
-  wanted: ReadonlySet<string>,
-) {
+async function readPayments(options: SharedParityOptions, programs: readonly FeatureProgram[], wanted: Wanted) {
   const recorded = new RecordedPayments();
   const coverage = new Coverage();
   const found = new Map<string, SharedPayment>();
@@ -130,9 +133,9 @@ async function readPayments(
     const decision = decisionOf(parts);
     const { tenantId } = decision;
     const entities = [...new Set(programs.flatMap((program) => entitiesOf(program.entities, tenantId, payment)))];
-    const shared = entities.filter((entity) => wanted.has(entity));
+    const shared = entities.filter((entity) => wanted.entities.has(entity));
     const key = paymentKey(tenantId, payment.paymentId);
-    if (shared.length === 0 || found.has(key)) continue;
+    if ((shared.length === 0 && !wanted.payments.has(key)) || found.has(key)) continue;
     if (found.size >= options.relatedPaymentsMax) throw new TooManyRelated();
     found.set(key, { tenantId, payment, entities: shared, ...countedIn(decision) });
   }
@@ -172,7 +175,7 @@ const labelsTenantId = 'default';
 export async function readHistory(
   options: SharedParityOptions,
   programs: readonly FeatureProgram[],
-  wanted: ReadonlySet<string>,
+  wanted: Wanted,
 ): Promise<SharedHistory> {
   const { payments, sinceMs } = await readPayments(options, programs, wanted);
   return { payments, sinceMs, ...(await readLabels(options, payments, labelsTenantId)) };

@@ -15,7 +15,14 @@ import { type Differing, OrderTrials } from './parityOrders.ts';
 import { agreement, entitiesOf, isDegraded, ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds, type ParityReport } from './parityTypes.ts';
 import { RecordedPayments } from './recordedPayments.ts';
-import { readHistory, readSample, type SharedHistory, type SharedSample, TooManyRelated } from './sharedHistory.ts';
+import {
+  readHistory,
+  readSample,
+  type SharedHistory,
+  type SharedSample,
+  TooManyRelated,
+  type Wanted,
+} from './sharedHistory.ts';
 import type { SharedParityOptions } from './sharedParityTypes.ts';
 
 interface Group {
@@ -61,6 +68,18 @@ function comparable(
     }
   }
   return [...groups.values()].filter((group) => group !== undefined);
+}
+
+function wantedOf(groups: readonly Group[]): Wanted {
+  const entities = new Set<string>();
+  const payments = new Set<string>();
+  for (const { program, sampled } of groups) {
+    for (const { record, payment } of sampled) {
+      payments.add(paymentKey(record.tenantId, record.paymentId));
+      for (const entity of entitiesOf(readBy(program), record.tenantId, payment)) entities.add(entity);
+    }
+  }
+  return { entities, payments };
 }
 
 /** Everything that is counted, in its probable order. */
@@ -121,17 +140,12 @@ export async function checkSharedParity(options: SharedParityOptions): Promise<P
   const tally = new ParityTally();
   const samples = await readSample(options);
   const groups = comparable(options, tally, samples);
-  const wanted = new Set(
-    groups.flatMap(({ program, sampled }) =>
-      sampled.flatMap(({ record, payment }) => entitiesOf(readBy(program), record.tenantId, payment)),
-    ),
-  );
-  if (wanted.size > 0) {
+  if (groups.length > 0) {
     try {
       const history = await readHistory(
         options,
         groups.map(({ program }) => program),
-        wanted,
+        wantedOf(groups),
       );
       const trials = new OrderTrials(options, tally, history);
       for (const group of groups) {
