@@ -89,16 +89,20 @@ export class KafkaEventLog implements EventLog {
         const progress = subscription.progress();
         return [...ends].every(([partition, end]) => (progress.get(partition) ?? 0) >= end);
       };
-      let waitedPolls = 0;
+      // A member that has to begin anew, as after a broken connection, brings again what it has brought.
+      const next = new Map(startAt);
+      let progressMs = performance.now();
       while (!isDone()) {
         const page = await subscription.poll(readMessagesMax, kafkaBounds.fetchWaitMs);
-        if (page.length > 0) waitedPolls = 0;
-        else if (++waitedPolls * kafkaBounds.fetchWaitMs > kafkaBounds.readStallMsMax)
-          throw new LogUnavailable(`${this.#nameOf(topic)} cannot be read to its end`);
         const wanted = page.filter(
-          ({ partition, offset }) => offset < (ends.get(partition) ?? 0) && offset >= (startAt.get(partition) ?? 0),
+          ({ partition, offset }) => offset < (ends.get(partition) ?? 0) && offset >= (next.get(partition) ?? 0),
         );
+        for (const { partition, offset } of wanted) next.set(partition, offset + 1);
         if (wanted.length > 0) yield wanted;
+        // Asked after the yield: how long the taker takes is no sign of the cluster.
+        if (page.length > 0) progressMs = performance.now();
+        else if (performance.now() - progressMs > kafkaBounds.readStallMsMax)
+          throw new LogUnavailable(`${this.#nameOf(topic)} cannot be read to its end`);
       }
     } finally {
       this.#subscriptions.delete(subscription);
