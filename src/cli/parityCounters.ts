@@ -52,10 +52,12 @@ export function registerParityCounters(registry: Registry, state: () => ParitySt
   });
   new Gauge({
     name: 'holdfast_feature_parity_last_check_seconds',
-    help: 'When the last check ended, Unix epoch; 0 before the first.',
+    help: 'When the last check ended, Unix epoch; 0 before the first, absent where nothing is compared.',
     registers,
     collect() {
-      this.set((state()?.lastAtMs ?? 0) / 1000);
+      const known = state();
+      if (known === undefined) this.remove();
+      else this.set((known.lastAtMs ?? 0) / 1000);
     },
   });
 }

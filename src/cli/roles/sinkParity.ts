@@ -61,7 +61,7 @@ export function startSinkParity({ log, programOf, everySeconds, logger, onReport
     async stop() {
       stopping.abort();
       // One that waits for Kafka ends when the log is closed.
-      await Promise.race([job.ended, sleep(stopMsMax)]);
+      await Promise.race([job.ended, sleep(stopMsMax, undefined, { ref: false })]);
     },
   };
 }

@@ -43,11 +43,19 @@ function createLagGauges(registry: Registry): (topic: SinkTopic, ask: () => Prom
     registerGauge(registry, `holdfast_sink_${name}_lag_messages`, help, () => lags.get(topic) ?? 0);
   }
   return (topic, ask) => {
+    let asking = false;
     const timer = setInterval(() => {
-      ask().then(
-        (messages) => lags.set(topic, messages),
-        () => {},
-      );
+      // While Kafka is away an answer takes longer than the time to the next question.
+      if (asking) return;
+      asking = true;
+      void ask()
+        .then(
+          (messages) => lags.set(topic, messages),
+          () => {},
+        )
+        .finally(() => {
+          asking = false;
+        });
     }, lagRefreshMs);
     return () => clearInterval(timer);
   };
