@@ -8,7 +8,8 @@ import type { FeatureProgram, VelocityMemory } from '../features/types.ts';
 import type { FeatureSource } from './featureSources.ts';
 import { agreement, entitiesOf, type ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds } from './parityTypes.ts';
-import type { SharedHistory, SharedLabel, SharedPayment } from './sharedHistory.ts';
+import type { SharedPayment } from './relatedPayments.ts';
+import type { SharedHistory, SharedLabel } from './sharedHistory.ts';
 import { sharedParityBounds, type SharedParityOptions } from './sharedParityTypes.ts';
 
 /** A sampled payment with features that differ. */
@@ -52,8 +53,8 @@ function neighboursOf(
 
 type TrialOptions = Pick<SharedParityOptions, 'createMemory' | 'pause' | 'trialAppendsMax'>;
 
-/** Trials in one memory. */
-const memoryTrialsMax = 1_000;
+/** What one memory counts before another takes its place: it keeps every trial's entities. */
+const memoryAppendsMax = 20_000;
 /** What a trial takes besides the payments that are counted in it, in appends. */
 const trialAppends = 10;
 
@@ -63,12 +64,18 @@ function* subsets(candidates: readonly Counted[]): Generator<readonly Counted[]>
   }
 }
 
-/** So many of the first, in the order of the log and of event times: what is likely where there is too much to try all. */
+/** So many of the first, in the order of the log and of event times. */
 function* beginnings(candidates: readonly Counted[]): Generator<readonly Counted[]> {
   const occurredAtMs = (one: Counted): number => ('payment' in one ? one.payment : one.label.of).payment.occurredAtMs;
   for (const order of [candidates, candidates.toSorted((a, b) => occurredAtMs(a) - occurredAtMs(b))]) {
     for (let first = 0; first <= candidates.length; first++) yield order.slice(0, first);
   }
+}
+
+/** What is likely first: as a rule one of these is what happened. */
+function* orders(candidates: readonly Counted[], all: boolean): Generator<readonly Counted[]> {
+  yield* beginnings(candidates);
+  if (all) yield* subsets(candidates);
 }
 
 export class OrderTrials {
@@ -77,7 +84,9 @@ export class OrderTrials {
   readonly #history: SharedHistory;
   #leftAppends: number;
   #memory: VelocityMemory | undefined;
+  #memoryAppends = 0;
   #trials = 0;
+  #sinceTurn = 0;
 
   constructor(options: TrialOptions, tally: ParityTally, history: SharedHistory) {
     this.#options = options;
@@ -113,10 +122,12 @@ export class OrderTrials {
     { before, candidates }: Neighbours,
   ): Promise<ReadonlySet<number> | undefined> {
     const all = candidates.length <= sharedParityBounds.candidatesMax;
-    for (const chosen of all ? subsets(candidates) : beginnings(candidates)) {
+    for (const chosen of orders(candidates, all)) {
       if (features.size === 0) break;
-      this.#leftAppends -= before.length + chosen.length + trialAppends;
-      if (this.#leftAppends < 0) return undefined;
+      const appends = before.length + chosen.length + trialAppends;
+      // Too long a history of one payment leaves what is left to the others.
+      if (appends > this.#leftAppends) return undefined;
+      this.#leftAppends -= appends;
       const again = await this.#count(one, program, [...before, ...chosen]);
       for (const i of features) if (agreement(one.record, i, again) !== 'differs') features.delete(i);
     }
@@ -124,29 +135,40 @@ export class OrderTrials {
   }
 
   async #count({ counted }: Differing, program: FeatureProgram, events: readonly Counted[]) {
-    const { memory, tenant } = this.#blank(program);
+    const { memory, tenant } = this.#blank(program, events.length);
     const again = createFeatureMatrix(program.names.length, 1);
     // A label finds its payment only where that is counted.
     const labels = events.flatMap((event) => ('label' in event ? [event.label] : []));
     let turn = 0;
     for (const event of events) {
-      if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
-      if ('payment' in event) memory.appendAndRead(tenant, [event.payment.payment], again, turn);
+      await this.#pauseAfter(1);
+      if ('payment' in event) memory.appendAndRead(tenant, [event.payment.payment], again, ++turn);
     }
     for (const { of, fraud } of labels) {
-      if (++turn % parityBounds.sliceEntries === 0) await this.#options.pause();
-      memory.markLabel(tenant, { payment: of.payment, fraud }, turn);
+      await this.#pauseAfter(1);
+      memory.markLabel(tenant, { payment: of.payment, fraud }, ++turn);
     }
+    await this.#pauseAfter(trialAppends);
     memory.appendAndRead(tenant, [counted.payment], again, turn + 1);
     return again;
   }
 
+  /** Others get their turn after as much work as a slice of the log takes. */
+  async #pauseAfter(appends: number): Promise<void> {
+    this.#sinceTurn += appends;
+    if (this.#sinceTurn < parityBounds.sliceEntries) return;
+    this.#sinceTurn = 0;
+    await this.#options.pause();
+  }
+
   /** A tenant of whom nothing is counted: a new memory for each trial would take longer than the trial. */
-  #blank(program: FeatureProgram): { readonly memory: VelocityMemory; readonly tenant: string } {
-    if (this.#memory?.program !== program || this.#trials >= memoryTrialsMax) {
+  #blank(program: FeatureProgram, appends: number): { readonly memory: VelocityMemory; readonly tenant: string } {
+    if (this.#memory?.program !== program || this.#memoryAppends + appends > memoryAppendsMax) {
       this.#memory = this.#options.createMemory(program);
+      this.#memoryAppends = 0;
       this.#trials = 0;
     }
+    this.#memoryAppends += appends + trialAppends;
     return { memory: this.#memory, tenant: `trial ${++this.#trials}` };
   }
 }

@@ -2,7 +2,6 @@
 import type { Decision } from '../domain/decision.ts';
 import { decodeLabel } from '../domain/decodeLabel.ts';
 import { aheadMsMax } from '../domain/bounds.ts';
-import type { Payment } from '../domain/payment.ts';
 import { isRefusal } from '../domain/refusal.ts';
 import type { FeatureProgram } from '../features/types.ts';
 import { paymentKey } from './codec.ts';
@@ -12,17 +11,8 @@ import { parityBounds } from './parityTypes.ts';
 import type { DecisionRecord, Message } from './ports.ts';
 import { topics } from './ports.ts';
 import { RecordedPayments } from './recordedPayments.ts';
+import { RelatedPayments, type SharedPayment, type WantedPayment } from './relatedPayments.ts';
 import { sharedParityBounds, type SharedParityOptions } from './sharedParityTypes.ts';
-
-/** A payment of the log. The velocity state counted it at some moment of [fromMs, toMs]. */
-export interface SharedPayment {
-  readonly tenantId: string;
-  readonly payment: Payment;
-  readonly fromMs: number;
-  readonly toMs: number;
-  /** Those wanted whose state it changes. */
-  readonly entities: readonly string[];
-}
 
 /** A label of such a payment; it was counted in [fromMs, toMs], or never where `perhaps`. */
 export interface SharedLabel {
@@ -40,18 +30,13 @@ export interface SharedHistory {
   /** Every payment whose event time is not before it was read; −Infinity where the topic was read whole. */
   readonly sinceMs: number;
   readonly labelsWhole: boolean;
+  /** Keys of sampled payments that share entities with too many. */
+  readonly givenUp: ReadonlySet<string>;
 }
 
-/** What of the topics is wanted. A payment that changes none of the entities is wanted for itself. */
-export interface Wanted {
-  readonly entities: ReadonlySet<string>;
-  /** By key of the payment. */
-  readonly payments: ReadonlySet<string>;
-}
-
-/** More payments share entities with the sample than may be kept. */
-export class TooManyRelated extends Error {
-  override readonly name = 'TooManyRelated';
+/** The payments that share entities with the sample have more labels than may be kept. */
+export class TooManyLabels extends Error {
+  override readonly name = 'TooManyLabels';
 }
 
 export interface SharedSample {
@@ -87,7 +72,8 @@ export async function readSample(options: SharedParityOptions): Promise<readonly
   const chosen = new ParitySample(options.sample, options.seed);
   const names = new Map<string, readonly string[]>();
   for await (const { value } of newest(options, topics.decisions, lookBackEntries)) {
-    const message = messageOf(value);
+    // A copy: what is kept of a few messages would keep the whole fetch that each came with.
+    const message = messageOf(Uint8Array.from(value));
     if (message === undefined) continue;
     const { record, featureNames } = message;
     if (Date.parse(decisionOf(record).decidedAt) >= decidedBeforeMs) continue;
@@ -111,19 +97,24 @@ class Coverage {
   sinceMs = Number.NEGATIVE_INFINITY;
 
   /** @param decidedAtMs asked for where the partition does not begin with its first message */
-  add({ partition, offset }: Message, decidedAtMs: () => number): void {
+  add({ partition, offset, appendedAtMs }: Message, decidedAtMs: () => number): void {
     if (this.#seen.has(partition)) return;
     this.#seen.add(partition);
-    // What was decided before may have been dated ahead.
-    if (offset > 0) this.sinceMs = Math.max(this.sinceMs, decidedAtMs() + aheadMsMax);
+    if (offset === 0) return;
+    // What is before it in the topic may have been decided after it, if it came from a spool, and may have been dated ahead.
+    const beganMs = Math.max(decidedAtMs(), appendedAtMs ?? Number.NEGATIVE_INFINITY);
+    this.sinceMs = Math.max(this.sinceMs, beganMs + aheadMsMax);
   }
 }
 
-/** @throws TooManyRelated */
-async function readPayments(options: SharedParityOptions, programs: readonly FeatureProgram[], wanted: Wanted) {
+async function readPayments(
+  options: SharedParityOptions,
+  programs: readonly FeatureProgram[],
+  wanted: readonly WantedPayment[],
+) {
   const recorded = new RecordedPayments();
   const coverage = new Coverage();
-  const found = new Map<string, SharedPayment>();
+  const related = new RelatedPayments(wanted, options.relatedPaymentsMax);
   for await (const message of newest(options, topics.decisions, options.entriesMax)) {
     const parts = decisionParts(message.value);
     if (parts === undefined) continue;
@@ -132,20 +123,18 @@ async function readPayments(options: SharedParityOptions, programs: readonly Fea
     if (payment === undefined) continue;
     const decision = decisionOf(parts);
     const { tenantId } = decision;
-    const entities = [...new Set(programs.flatMap((program) => entitiesOf(program.entities, tenantId, payment)))];
-    const shared = entities.filter((entity) => wanted.entities.has(entity));
     const key = paymentKey(tenantId, payment.paymentId);
-    if ((shared.length === 0 && !wanted.payments.has(key)) || found.has(key)) continue;
-    if (found.size >= options.relatedPaymentsMax) throw new TooManyRelated();
-    found.set(key, { tenantId, payment, entities: shared, ...countedIn(decision) });
+    const changed = programs.flatMap((program) => entitiesOf(program.entities, tenantId, payment));
+    const entities = related.wantedOf(key, changed);
+    if (entities !== undefined) related.keep(key, { tenantId, payment, entities, ...countedIn(decision) });
   }
-  const inOrder = [...found].sort(
+  const inOrder = [...related.kept].sort(
     ([, a], [, b]) => a.fromMs - b.fromMs || a.payment.occurredAtMs - b.payment.occurredAtMs,
   );
-  return { payments: new Map(inOrder), sinceMs: coverage.sinceMs };
+  return { payments: new Map(inOrder), sinceMs: coverage.sinceMs, givenUp: related.givenUp };
 }
 
-/** Labels of the payments, those that came first ahead; the last of a payment stands. @throws TooManyRelated */
+/** Labels of the payments, those that came first ahead; the last of a payment stands. @throws TooManyLabels */
 async function readLabels(
   options: SharedParityOptions,
   payments: ReadonlyMap<string, SharedPayment>,
@@ -159,7 +148,7 @@ async function readLabels(
     const label = decodeLabel(value, Number.MAX_SAFE_INTEGER);
     const of = isRefusal(label) ? undefined : payments.get(paymentKey(tenantId, label.paymentId));
     if (isRefusal(label) || of === undefined) continue;
-    if (labels.length >= labelsMax) throw new TooManyRelated();
+    if (labels.length >= labelsMax) throw new TooManyLabels();
     const fromMs = (appendedAtMs ?? label.labelledAtMs) - clockSkewMs;
     const perhaps = fromMs - of.toMs > claimMs;
     labels.push({ of, fraud: label.label === 'fraud', fromMs, toMs: fromMs + labelMs, perhaps });
@@ -171,12 +160,12 @@ async function readLabels(
 /** Labels on their topic are of this tenant (see docs/roles.md). */
 const labelsTenantId = 'default';
 
-/** Reads both topics as far back as the bounds allow. @throws TooManyRelated */
+/** Reads both topics as far back as the bounds allow. @throws TooManyLabels */
 export async function readHistory(
   options: SharedParityOptions,
   programs: readonly FeatureProgram[],
-  wanted: Wanted,
+  wanted: readonly WantedPayment[],
 ): Promise<SharedHistory> {
-  const { payments, sinceMs } = await readPayments(options, programs, wanted);
-  return { payments, sinceMs, ...(await readLabels(options, payments, labelsTenantId)) };
+  const { payments, ...found } = await readPayments(options, programs, wanted);
+  return { payments, ...found, ...(await readLabels(options, payments, labelsTenantId)) };
 }

@@ -15,14 +15,8 @@ import { type Differing, OrderTrials } from './parityOrders.ts';
 import { agreement, entitiesOf, isDegraded, ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds, type ParityReport } from './parityTypes.ts';
 import { RecordedPayments } from './recordedPayments.ts';
-import {
-  readHistory,
-  readSample,
-  type SharedHistory,
-  type SharedSample,
-  TooManyRelated,
-  type Wanted,
-} from './sharedHistory.ts';
+import type { WantedPayment } from './relatedPayments.ts';
+import { readHistory, readSample, type SharedHistory, type SharedSample, TooManyLabels } from './sharedHistory.ts';
 import type { SharedParityOptions } from './sharedParityTypes.ts';
 
 interface Group {
@@ -70,17 +64,15 @@ function comparable(
   return [...groups.values()].filter((group) => group !== undefined);
 }
 
-function wantedOf(groups: readonly Group[]): Wanted {
-  const entities = new Set<string>();
-  const payments = new Set<string>();
-  for (const { program, sampled } of groups) {
-    for (const { record, payment } of sampled) {
-      payments.add(paymentKey(record.tenantId, record.paymentId));
-      for (const entity of entitiesOf(readBy(program), record.tenantId, payment)) entities.add(entity);
-    }
-  }
-  return { entities, payments };
-}
+const keyOf = ({ record }: Sampled): string => paymentKey(record.tenantId, record.paymentId);
+
+const wantedOf = (groups: readonly Group[]): readonly WantedPayment[] =>
+  groups.flatMap(({ program, sampled }) =>
+    sampled.map((one) => ({
+      key: keyOf(one),
+      entities: entitiesOf(readBy(program), one.record.tenantId, one.payment),
+    })),
+  );
 
 /** Everything that is counted, in its probable order. */
 function* events({ payments, labels }: SharedHistory) {
@@ -102,7 +94,8 @@ async function countAgain(
 ): Promise<readonly Differing[]> {
   const memory = createMemory(program);
   const again = createFeatureMatrix(program.names.length, 1);
-  const due = new Map(sampled.map((one) => [paymentKey(one.record.tenantId, one.record.paymentId), one]));
+  const due = new Map(sampled.map((one) => [keyOf(one), one]));
+  for (const key of history.givenUp) due.delete(key);
   const differing: Differing[] = [];
   let turn = 0;
   for (const { payment: counted, label } of events(history)) {
@@ -147,6 +140,7 @@ export async function checkSharedParity(options: SharedParityOptions): Promise<P
         groups.map(({ program }) => program),
         wantedOf(groups),
       );
+      tally.skip('too_many_payments', history.givenUp.size);
       const trials = new OrderTrials(options, tally, history);
       for (const group of groups) {
         for (const one of await countAgain(options, tally, group, history)) {
@@ -154,7 +148,7 @@ export async function checkSharedParity(options: SharedParityOptions): Promise<P
         }
       }
     } catch (error) {
-      if (!(error instanceof TooManyRelated)) throw error;
+      if (!(error instanceof TooManyLabels)) throw error;
       tally.skip(
         'too_many_payments',
         groups.reduce((sum, { sampled }) => sum + sampled.length, 0),
