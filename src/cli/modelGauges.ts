@@ -11,7 +11,8 @@ const tenantId = 'default';
 /** Over which time, and how often. */
 const windowMs = 7 * 86_400_000;
 const refreshMs = 5 * 60_000;
-const firstMs = 30_000;
+/** As long as nothing is known: after a start, or while the store is away. */
+const retryMs = 30_000;
 
 /** By the name of a measure (healthMeasures.ts): what it says, and the label that its input stands in. */
 const helps = {
@@ -58,8 +59,11 @@ function set(gauges: Instruments, found: readonly Found[]): void {
   }
 }
 
-/** Brings the gauges up to date once, and writes down what they are. What cannot be had keeps its last value. */
-async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: number): Promise<void> {
+/**
+ * Brings the gauges up to date once, and writes down what they are. What cannot be had keeps its last value.
+ * @returns whether anything was scored
+ */
+async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: number): Promise<boolean> {
   let challengers = 0;
   const found: Found[] = [];
   // Several processes that measure at about the same time write the same rows.
@@ -71,6 +75,7 @@ async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: 
   }
   set(gauges, found);
   for (const { model, health } of found) await models.record(model, tenantId, atMs, health);
+  return found.some(({ health }) => health.scored > 0);
 }
 
 export interface ModelGauges {
@@ -82,19 +87,26 @@ export interface ModelGauges {
 
 export function startModelGauges(registry: Registry, models: ModelsService): ModelGauges {
   const gauges = instruments(registry);
-  let last: Promise<void> = Promise.resolve();
-  const refresh = (): Promise<void> => {
+  let last: Promise<boolean> = Promise.resolve(false);
+  let timer: NodeJS.Timeout;
+  const refresh = (): Promise<boolean> => {
     // The store may be away; the next time it may not.
-    last = last.then(() => refreshModels(gauges, models, Date.now())).catch(() => {});
+    last = last.then(() => refreshModels(gauges, models, Date.now())).catch(() => false);
     return last;
   };
-  const first = setTimeout(() => void refresh(), firstMs);
-  const timer = setInterval(() => void refresh(), refreshMs);
+  let stopped = false;
+  const refreshIn = (ms: number): void => {
+    if (stopped) return;
+    timer = setTimeout(() => void refresh().then((known) => refreshIn(known ? refreshMs : retryMs)), ms);
+  };
+  refreshIn(retryMs);
   return {
-    refresh,
+    async refresh() {
+      await refresh();
+    },
     async stop() {
-      clearTimeout(first);
-      clearInterval(timer);
+      stopped = true;
+      clearTimeout(timer);
       await last;
     },
   };

@@ -213,6 +213,7 @@ export function modelConformance(store: () => AnalyticsStore & ModelAnalytics, s
     const own = shadow.filter(({ modelVersion }) => modelVersion === challengerVersions[1]);
     const known = own.filter(({ paymentId }) => truth.has(paymentId));
     expect(health.labels.labelled).toBe(known.length);
+    expect(health.scored).toBe(own.length);
     expect(health.calibration.expectedFrauds).toBeCloseTo(
       known.reduce((sum, { probability }) => sum + probability, 0),
       9,

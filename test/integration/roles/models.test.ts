@@ -1,6 +1,6 @@
 // Guarantee: over Kafka, Redis and ClickHouse, features are what the topics give when they are counted again, though several processes
-// count at one time, and one that is not is found and shown; challengers that cannot be scored never touch a decision nor a
-// row of one; and the metrics that dashboards and alerts name are there.
+// count at one time, and one that is not is found and shown; challengers are scored by the sink, never touch a decision even where
+// they cannot be scored, and are compared; and how the models are stands in the metrics, in ClickHouse and in the API.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,9 @@ const seed = testSeed();
 const streamed = 900;
 const posted = 120;
 const planted = 20;
+const compared = 200;
+const labelled = 40;
+const parityPayments = 300;
 
 interface Sent {
   readonly key: string;
@@ -70,6 +73,8 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
   let environment: Record<string, string>;
   let serve: RoleProcess;
   let sink: RoleProcess;
+  let releaseFile = '';
+  let whole: Buffer;
   const roles: RoleProcess[] = [];
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-role-models-'));
 
@@ -93,7 +98,10 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
     const started = await Promise.all([start('serve'), start('stream'), start('sink', '--parity-seconds', '4')]);
     roles.push(...started);
     [serve, , sink] = started;
-    breakRelease(id);
+    releaseFile = join(directory, 'sink', 'releases', `${id}.json`);
+    whole = readFileSync(releaseFile);
+    // Cut in half: the sink reads it when it sees the first decision.
+    writeFileSync(releaseFile, whole.subarray(0, whole.length / 2));
   }, 120_000);
   afterAll(async () => {
     await endRoles(roles);
@@ -103,14 +111,25 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
     rmSync(directory, { recursive: true, force: true });
   }, 60_000);
 
+  /** Sent again where the answer says so: 503, as on a machine too busy to reach Redis in time. */
   const post = async (path: string, body: Buffer | string): Promise<void> => {
     const headers = {
       authorization: `Bearer ${roleKey}`,
       'content-type': 'application/json',
       'holdfast-deadline-ms': '5000',
     };
-    const response = await fetch(`${serve.url}${path}`, { method: 'POST', headers, body });
-    expect(response.status, await response.text()).toBeLessThan(300);
+    const answer = await waitFor(`an answer to ${path}`, async () => {
+      const response = await fetch(`${serve.url}${path}`, { method: 'POST', headers, body });
+      const text = await response.text();
+      return response.status === 503 ? undefined : { status: response.status, text };
+    });
+    expect(answer.status, answer.text).toBeLessThan(300);
+  };
+  const get = async (path: string): Promise<Record<string, unknown>> => {
+    const response = await fetch(`${serve.url}${path}`, { headers: { authorization: `Bearer ${roleKey}` } });
+    const text = await response.text();
+    expect(response.status, text).toBe(200);
+    return JSON.parse(text) as Record<string, unknown>;
   };
   const rowsOf = async <Row>(query: string): Promise<readonly Row[]> => {
     const { client, database } = openServer({ url: front.url, ...front.login });
@@ -128,13 +147,6 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
     expect(stdout, stderr).not.toBe('');
     return { code, report: JSON.parse(stdout) as ParityReport };
   };
-
-  /** The release in the sink's own store is cut in half; the sink reads it when it sees the first decision. */
-  function breakRelease(id: string): void {
-    const releaseFile = join(directory, 'sink', 'releases', `${id}.json`);
-    const whole = readFileSync(releaseFile);
-    writeFileSync(releaseFile, whole.subarray(0, whole.length / 2));
-  }
 
   let alone = 0;
   /** The decision of one payment that shares nothing with others; under load it may be made without the velocity state. */
@@ -170,14 +182,14 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
   }, 120_000);
 
   it(`find every feature as the topics give it, from several processes at one time (seed ${seed})`, async () => {
-    const { code, report } = await parity();
+    const { code, report } = await parity('--sample', String(parityPayments));
     expect(report.shown).toEqual([]);
     expect({ code, mismatches: report.mismatches, orderUnknown: report.orderUnknown }).toMatchObject({
       code: 0,
       mismatches: 0,
     });
     const skipped = report.notComparable.velocity_degraded ?? 0;
-    expect(report.compared + skipped).toBe(1000);
+    expect(report.compared + skipped).toBe(parityPayments);
     expect(report.values).toBeGreaterThan(report.compared * 20);
     expect(report.notCovered).toBe(0);
   }, 60_000);
@@ -233,4 +245,39 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
     expect(named.size).toBeGreaterThan(40);
     expect([...named].filter((name) => !exposed.has(name))).toEqual([]);
   }, 60_000);
+
+  it('score challengers once they can be, compare them, and tell how all models are', async () => {
+    writeFileSync(releaseFile, whole);
+    await log.append(topics.payments, paymentsOf(compared, 'n'));
+    const scores = `shadow_scores WHERE paymentId LIKE 'n-%'`;
+    await waitFor('the scores', async () => ((await count(scores)) === 2 * compared ? true : undefined));
+    expect(await metric(sink, 'holdfast_shadow_scored')).toBeGreaterThanOrEqual(2 * compared);
+    const labels = Array.from({ length: labelled }, (_, i) => {
+      const label = i % 4 === 0 ? 'fraud' : 'legitimate';
+      return { paymentId: `n-${i}`, label, source: 'analyst', labelledAt: new Date().toISOString() };
+    });
+    await Promise.all(labels.map((body) => post('/v1/labels', JSON.stringify(body))));
+    await waitFor('the labels', async () => ((await count('labels')) === labelled ? true : undefined));
+    const { models, rows } = await get('/v1/models/champion/comparison');
+    expect({ rows, roles: (models as { role: string }[]).map(({ role }) => role) }).toEqual({
+      rows: labelled,
+      roles: ['champion', 'challenger', 'challenger'],
+    });
+    const health = await get('/v1/models/bolder/health');
+    expect(health).toMatchObject({ scored: compared, labels: { labelled, frauds: labelled / 4 } });
+    expect(health['parity']).toMatchObject({
+      shown: expect.arrayContaining([
+        expect.objectContaining({ feature: 'customer.count.1h', online: 7, recomputed: 1 }),
+      ]),
+    });
+    // The first of them are taken half a minute after the start.
+    await waitFor('the metrics', async () =>
+      (await metric(serve, 'holdfast_model_psi{model="champion",input="(score)"}')) > 0 ? true : undefined,
+    );
+    const measures = await waitFor('their record', async () => {
+      const found = await rowsOf<{ measure: string }>('SELECT DISTINCT measure FROM {db}.model_health');
+      return found.length === 0 ? undefined : found.map(({ measure }) => measure);
+    });
+    expect(measures).toEqual(expect.arrayContaining(['psi', 'missing_ratio', 'scored_payments']));
+  }, 120_000);
 });
