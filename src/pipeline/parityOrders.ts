@@ -6,10 +6,11 @@
 import { createFeatureMatrix } from '../features/frame.ts';
 import type { FeatureProgram, VelocityMemory } from '../features/types.ts';
 import type { FeatureSource } from './featureSources.ts';
-import { agreement, entitiesOf, type ParityTally, readBy, type Sampled } from './parityTally.ts';
+import { byEntity, type Counted, type Neighbours, neighboursOf, type Placed } from './parityNeighbours.ts';
+import { agreement, type ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds } from './parityTypes.ts';
 import type { SharedPayment } from './relatedPayments.ts';
-import type { SharedHistory, SharedLabel } from './sharedHistory.ts';
+import type { SharedHistory } from './sharedHistory.ts';
 import { sharedParityBounds, type SharedParityOptions } from './sharedParityTypes.ts';
 
 /** A sampled payment with features that differ. */
@@ -18,37 +19,6 @@ export interface Differing extends Sampled {
   readonly features: readonly number[];
   /** All its features in the probable order. */
   readonly natural: Float64Array;
-}
-
-/** Something that was counted: a payment, or a label of one. */
-type Counted = { readonly payment: SharedPayment } | { readonly label: SharedLabel };
-
-interface Neighbours {
-  readonly before: readonly Counted[];
-  readonly candidates: readonly Counted[];
-}
-
-/** What shares an entity of these kinds with the payment: surely counted before it, and perhaps. */
-function neighboursOf(
-  { counted }: Differing,
-  plans: FeatureProgram['entities'],
-  { payments, labels }: SharedHistory,
-): Neighbours {
-  const own = new Set(entitiesOf(plans, counted.tenantId, counted.payment));
-  const shares = (other: SharedPayment): boolean =>
-    other === counted || other.entities.some((entity) => own.has(entity));
-  const before: Counted[] = [];
-  const candidates: Counted[] = [];
-  const put = (one: Counted, fromMs: number, toMs: number, perhaps: boolean): void => {
-    if (fromMs > counted.toMs) return;
-    if (toMs < counted.fromMs && !perhaps) before.push(one);
-    else candidates.push(one);
-  };
-  for (const payment of payments.values()) {
-    if (payment !== counted && shares(payment)) put({ payment }, payment.fromMs, payment.toMs, false);
-  }
-  for (const label of labels) if (shares(label.of)) put({ label }, label.fromMs, label.toMs, label.perhaps);
-  return { before, candidates };
 }
 
 type TrialOptions = Pick<SharedParityOptions, 'createMemory' | 'pause' | 'trialAppendsMax'>;
@@ -81,7 +51,7 @@ function* orders(candidates: readonly Counted[], all: boolean): Generator<readon
 export class OrderTrials {
   readonly #options: TrialOptions;
   readonly #tally: ParityTally;
-  readonly #history: SharedHistory;
+  readonly #index: ReadonlyMap<string, readonly Placed[]>;
   #leftAppends: number;
   #memory: VelocityMemory | undefined;
   #memoryAppends = 0;
@@ -92,7 +62,7 @@ export class OrderTrials {
     this.#options = options;
     this.#leftAppends = options.trialAppendsMax;
     this.#tally = tally;
-    this.#history = history;
+    this.#index = byEntity(history);
   }
 
   /** Counts each differing feature as a mismatch or as what it is instead. */
@@ -101,7 +71,7 @@ export class OrderTrials {
     for (const features of byKinds.values()) {
       const kinds = sources[features[0] ?? 0]?.kinds ?? [];
       const plans = readBy(program).filter(({ kind }) => kinds.includes(kind));
-      const neighbours = neighboursOf(one, plans, this.#history);
+      const neighbours = neighboursOf(one.counted, plans, this.#index);
       const unexplained = await this.#unexplained(one, program, new Set(features), neighbours);
       if (unexplained === undefined) this.#tally.orderUnknown += features.length;
       else {

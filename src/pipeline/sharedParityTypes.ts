@@ -27,7 +27,7 @@ export interface SharedParityOptions {
   readonly lookBackEntries: number;
   /** Decisions, and labels, that are read at all: what looks farther back is not compared, and is counted. */
   readonly entriesMax: number;
-  /** Payments that share an entity with a sampled one: what bounds the memory, about 1 kB each. */
+  /** Payments that share an entity with a sampled one: what bounds the memory, 1.2 kB each. Of more, the busiest entities are given up. */
   readonly relatedPaymentsMax: number;
   /** Payments counted again in trials of other orders, in one check; some 10 µs each. */
   readonly trialAppendsMax: number;
