@@ -51,22 +51,29 @@ export class KafkaEventLog implements EventLog {
   }
 
   async subscribe(group: string, topic: Topic): Promise<KafkaSubscription> {
-    return this.#subscribe(group, topic, new Map());
+    return this.#subscribe(group, topic, { instanceId: this.#options.groupInstanceId });
   }
 
-  async #subscribe(group: string, topic: Topic, startAt: ReadonlyMap<number, number>): Promise<KafkaSubscription> {
+  async #subscribe(
+    group: string,
+    topic: Topic,
+    {
+      instanceId,
+      startAt,
+    }: { readonly instanceId?: string | undefined; readonly startAt?: ReadonlyMap<number, number> },
+  ): Promise<KafkaSubscription> {
     await this.#prepare();
     const client = await this.#open();
     const topicName = this.#nameOf(topic);
     const groupName = this.#nameOf(group);
-    const { groupInstanceId, onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
+    const { onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
     const subscription = new KafkaSubscription({
-      member: (events) => client.member(groupName, topicName, events, groupInstanceId),
+      member: (events) => client.member(groupName, topicName, events, instanceId),
       group,
       topic,
       topicName,
       stallMsMax,
-      startAt,
+      ...(startAt === undefined ? {} : { startAt }),
       lag: () => this.#lagOf(groupName, topicName),
       onOffsetOutOfRange: (partition, from, to) => onOffsetOutOfRange?.(topic, partition, from, to),
     });
@@ -83,7 +90,8 @@ export class KafkaEventLog implements EventLog {
     const cut = [...spans].filter(([, { first, end }]) => end - first > each);
     const startAt = new Map(cut.map(([partition, { end }]) => [partition, end - each]));
     const group = `read-${randomUUID()}`;
-    const subscription = await this.#subscribe(group, topic, startAt);
+    // Nobody goes on where a reader stops: never a static member, whose group could not be deleted yet.
+    const subscription = await this.#subscribe(group, topic, { startAt });
     try {
       const isDone = (): boolean => {
         const progress = subscription.progress();
