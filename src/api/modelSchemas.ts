@@ -51,6 +51,15 @@ const paritySchema = Type.Object(
       minimum: 0,
       description: 'Values that are not exact and differ within their bounds.',
     }),
+    otherOrder: Type.Integer({
+      minimum: 0,
+      description: 'Values that another order of payments decided at the same time gives.',
+    }),
+    orderUnknown: Type.Integer({
+      minimum: 0,
+      description: 'Values that differ, with too many payments at the same time to try every order.',
+    }),
+    notCovered: Type.Integer({ minimum: 0, description: 'Values that look farther back than what was read.' }),
     mismatches: Type.Integer({ minimum: 0, description: 'Values that differ. Expected: 0.' }),
     notComparable: Type.Record(Type.String(), count, { description: 'Payments by the reason.' }),
     shown: Type.Array(
@@ -65,7 +74,11 @@ const paritySchema = Type.Object(
     lastAt: orNull('When the last check ended, RFC 3339.'),
     lastError: orNull('Why the last check did not end.'),
   },
-  { title: 'Parity', description: 'Recorded features against the same computed again from the log, since the start.' },
+  {
+    title: 'Parity',
+    description:
+      'Recorded features against the same computed again from the log, since the start of the process, or of the time.',
+  },
 );
 
 const modelHealthSchema = Type.Object(
@@ -108,7 +121,7 @@ const modelHealthSchema = Type.Object(
     }),
     alerts: Type.Object({ precision: share, recall: share }),
     parity: Type.Union([paritySchema, Type.Null()], {
-      description: 'Null where the log does not say in which order the velocity state saw payments.',
+      description: 'Null where nothing was compared.',
     }),
   },
   { title: 'ModelHealth', description: 'Over decidedAt in [from, to).' },

@@ -2,118 +2,80 @@
  * How the models of the release in use are, as metrics. Series are bounded: a model's place in the release and its inputs,
  * which are the release's own facts; nothing that a payment or a caller brought.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
-import type { ModelHealth, Stability } from '../models/monitoring/health.ts';
-import type { ModelsService } from '../pipeline/models.ts';
-import { type ParityReason, parityReasons } from '../pipeline/parityTypes.ts';
+import { Gauge, type Registry } from 'prom-client';
+import type { ModelHealth } from '../models/monitoring/health.ts';
+import { healthMeasures } from '../pipeline/healthMeasures.ts';
+import type { ModelsService, ReleasedModel } from '../pipeline/models.ts';
 
 const tenantId = 'default';
 /** Over which time, and how often. */
 const windowMs = 7 * 86_400_000;
 const refreshMs = 5 * 60_000;
-const firstMs = 30_000;
-/** The score among the inputs: no fact has parentheses. */
-const scoreName = '(score)';
+/** As long as nothing is known: after a start, or while the store is away. */
+const retryMs = 30_000;
 
-interface Instruments {
-  readonly psi: Gauge<'model' | 'input'>;
-  readonly missing: Gauge<'model' | 'input'>;
-  readonly scored: Gauge<'model'>;
-  readonly labelled: Gauge<'model'>;
-  readonly delay: Gauge<'model' | 'quantile'>;
-  readonly calibration: Gauge<'model'>;
-  readonly expected: Gauge<'model'>;
-  readonly observed: Gauge<'model'>;
-  readonly precision: Gauge<'model'>;
-  readonly recall: Gauge<'model'>;
-}
+/** By the name of a measure (healthMeasures.ts): what it says, and the label that its input stands in. */
+const helps = {
+  psi: ['Population stability index of an input or the score against training.', 'input'],
+  psi_by_chance: ['What the index would be about, had nothing moved.', 'input'],
+  missing_ratio: ['Share of payments without a value of the input.', 'input'],
+  scored_payments: ['Payments that the model scored.', undefined],
+  labelled_payments: ['Of those, payments with a label.', undefined],
+  label_delay_seconds: ['From a payment to its label.', 'quantile'],
+  calibration_error: ['Expected calibration error on labelled payments.', undefined],
+  expected_frauds: ['Sum of the probabilities of labelled payments.', undefined],
+  observed_frauds: ['Frauds among labelled payments.', undefined],
+  alert_precision: ['Of labelled payments that were (or would be) held, the share of fraud.', undefined],
+  alert_recall: ['Of labelled fraud, the share that was (or would be) held.', undefined],
+} as const satisfies Readonly<Record<string, readonly [string, 'input' | 'quantile' | undefined]>>;
+
+type Instruments = ReadonlyMap<string, { readonly gauge: Gauge; readonly label: 'input' | 'quantile' | undefined }>;
 
 function instruments(registry: Registry): Instruments {
   const registers = [registry];
-  const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> =>
-    new Gauge({ name: `holdfast_model_${name}`, help: `${help} Over 7 days.`, labelNames, registers });
-  return {
-    psi: gauge('psi', 'Population stability index of an input or the score against training.', 'model', 'input'),
-    missing: gauge('missing_ratio', 'Share of payments without a value of the input.', 'model', 'input'),
-    scored: gauge('scored_payments', 'Payments that the model scored.', 'model'),
-    labelled: gauge('labelled_payments', 'Of those, payments with a label.', 'model'),
-    delay: gauge('label_delay_seconds', 'From a payment to its label.', 'model', 'quantile'),
-    calibration: gauge('calibration_error', 'Expected calibration error on labelled payments.', 'model'),
-    expected: gauge('expected_frauds', 'Sum of the probabilities of labelled payments.', 'model'),
-    observed: gauge('observed_frauds', 'Frauds among labelled payments.', 'model'),
-    precision: gauge(
-      'alert_precision',
-      'Of labelled payments that were (or would be) held, the share of fraud.',
-      'model',
-    ),
-    recall: gauge('alert_recall', 'Of labelled fraud, the share that was (or would be) held.', 'model'),
-  };
-}
-
-function show<Label extends string>(gauge: Gauge<Label>, labels: Record<Label, string>, value: number | null): void {
-  if (value === null) gauge.remove(labels);
-  else gauge.set(labels, value);
-}
-
-function set(gauges: Instruments, model: string, health: ModelHealth): void {
-  const stability = (input: string, { psi }: Stability): void => show(gauges.psi, { model, input }, psi);
-  stability(scoreName, health.score);
-  for (const input of health.inputs) {
-    stability(input.fact, input);
-    show(gauges.missing, { model, input: input.fact }, input.missing);
-  }
-  const { labels, calibration, alerts } = health;
-  gauges.scored.set({ model }, health.scored);
-  gauges.labelled.set({ model }, labels.labelled);
-  show(gauges.delay, { model, quantile: '0.5' }, labels.delaySeconds?.p50 ?? null);
-  show(gauges.delay, { model, quantile: '0.9' }, labels.delaySeconds?.p90 ?? null);
-  show(gauges.calibration, { model }, calibration.error);
-  gauges.expected.set({ model }, calibration.expectedFrauds);
-  gauges.observed.set({ model }, calibration.observedFrauds);
-  show(gauges.precision, { model }, alerts.precision.value);
-  show(gauges.recall, { model }, alerts.recall.value);
-}
-
-/** Parity's counts, read when scraped. They begin anew with the process that counts, as counters do. */
-function registerParity(registry: Registry, models: ModelsService): void {
-  const registers = [registry];
-  const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name: `holdfast_feature_parity_${name}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  };
-  counter(
-    'compared',
-    'Payments whose every feature was computed again from the log.',
-    () => models.parity()?.compared ?? 0,
-  );
-  counter('mismatches', 'Features that were recorded otherwise. Expected: 0.', () => models.parity()?.mismatches ?? 0);
-  new Counter({
-    name: 'holdfast_feature_parity_not_comparable_total',
-    help: 'Payments that could not be compared, by the reason.',
-    labelNames: ['reason'] satisfies readonly string[],
-    registers,
-    collect() {
-      this.reset();
-      const counts: Readonly<Partial<Record<ParityReason, number>>> = models.parity()?.notComparable ?? {};
-      for (const reason of parityReasons) this.inc({ reason }, counts[reason] ?? 0);
-    },
+  const made = Object.entries(helps).map(([name, [help, label]]) => {
+    const labelNames = label === undefined ? ['model'] : ['model', label];
+    const gauge = new Gauge({ name: `holdfast_model_${name}`, help: `${help} Over 7 days.`, labelNames, registers });
+    return [name, { gauge, label }] as const;
   });
+  return new Map(made);
 }
 
-/** Brings the gauges up to date once. What cannot be had keeps its last value. */
-async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: number): Promise<void> {
+interface Found {
+  /** Its place in the release. */
+  readonly name: string;
+  readonly model: ReleasedModel;
+  readonly health: ModelHealth;
+}
+
+/** What is not known any more is not shown any more: all of them are set anew at once. */
+function set(gauges: Instruments, found: readonly Found[]): void {
+  for (const { gauge } of gauges.values()) gauge.reset();
+  for (const { name: model, health } of found) {
+    for (const { name, input, value } of healthMeasures(health)) {
+      const { gauge, label } = gauges.get(name) ?? {};
+      gauge?.set(label === undefined ? { model } : { model, [label]: input }, value);
+    }
+  }
+}
+
+/**
+ * Brings the gauges up to date once, and writes down what they are. What cannot be had keeps its last value.
+ * @returns whether anything was scored
+ */
+async function refreshModels(gauges: Instruments, models: ModelsService, nowMs: number): Promise<boolean> {
   let challengers = 0;
+  const found: Found[] = [];
+  // Several processes that measure at about the same time write the same rows.
+  const atMs = Math.floor(nowMs / refreshMs) * refreshMs;
   for (const model of models.list()) {
     const name = model.role === 'champion' ? 'champion' : `challenger-${++challengers}`;
-    set(gauges, name, await models.health(model, { tenantId, fromMs: nowMs - windowMs, toMs: nowMs }));
+    const health = await models.health(model, { tenantId, fromMs: nowMs - windowMs, toMs: nowMs });
+    found.push({ name, model, health });
   }
+  set(gauges, found);
+  for (const { model, health } of found) await models.record(model, tenantId, atMs, health);
+  return found.some(({ health }) => health.scored > 0);
 }
 
 export interface ModelGauges {
@@ -125,20 +87,26 @@ export interface ModelGauges {
 
 export function startModelGauges(registry: Registry, models: ModelsService): ModelGauges {
   const gauges = instruments(registry);
-  registerParity(registry, models);
-  let last: Promise<void> = Promise.resolve();
-  const refresh = (): Promise<void> => {
+  let last: Promise<boolean> = Promise.resolve(false);
+  let timer: NodeJS.Timeout;
+  const refresh = (): Promise<boolean> => {
     // The store may be away; the next time it may not.
-    last = last.then(() => refreshModels(gauges, models, Date.now())).catch(() => {});
+    last = last.then(() => refreshModels(gauges, models, Date.now())).catch(() => false);
     return last;
   };
-  const first = setTimeout(() => void refresh(), firstMs);
-  const timer = setInterval(() => void refresh(), refreshMs);
+  let stopped = false;
+  const refreshIn = (ms: number): void => {
+    if (stopped) return;
+    timer = setTimeout(() => void refresh().then((known) => refreshIn(known ? refreshMs : retryMs)), ms);
+  };
+  refreshIn(retryMs);
   return {
-    refresh,
+    async refresh() {
+      await refresh();
+    },
     async stop() {
-      clearTimeout(first);
-      clearInterval(timer);
+      stopped = true;
+      clearTimeout(timer);
       await last;
     },
   };

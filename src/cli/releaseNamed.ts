@@ -21,11 +21,13 @@ async function readDirectory(directory: string): Promise<ReleaseBundle> {
 
 /**
  * The release in a directory, or the stored one of an id or of an unambiguous beginning of one.
+ * @param shared a further data directory, whose releases are looked at where the first has none of the name
  * @throws CommandError where there is none, or more than one.
  */
-export async function releaseNamed(name: string, dataDirectory: string): Promise<ReleaseBundle> {
+export async function releaseNamed(name: string, dataDirectory: string, shared?: string): Promise<ReleaseBundle> {
   if (existsSync(resolve(name)) || !idBeginning.test(name)) return readDirectory(resolve(name));
   const store = new ReleaseStore(dataDirectory);
+  if (shared !== undefined && !store.ids().some((each) => each.startsWith(name))) return releaseNamed(name, shared);
   const [id, another] = store.ids().filter((each) => each.startsWith(name));
   if (id === undefined)
     throw wrongUsage(

@@ -31,6 +31,9 @@ function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore & M
     summary: unavailable,
     modelHealth: unavailable,
     modelComparison: unavailable,
+    recordHealth: unavailable,
+    recordParity: unavailable,
+    parityOf: unavailable,
     close: () => Promise.resolve(),
   };
 }
@@ -38,7 +41,7 @@ function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore & M
 async function start({ environment, decider, logger, opened }: Starting): Promise<void> {
   const analytics = analyticsOf(environment);
   opened.defer(() => analytics.close());
-  // Of several deciders nobody's log has the order in which Redis saw the payments: features are not compared here.
+  // Features are compared by the sink, which writes down what it finds.
   const models = createModelsService({ release: decider.release, analytics, parity: () => undefined });
   const gauges = startModelGauges(decider.registry, models);
   opened.defer(() => gauges.stop());

@@ -94,6 +94,16 @@ function partsOf(bytes: Buffer): { readonly decision: Uint8Array; readonly payme
   };
 }
 
+/** The decision and the payment of a message, byte for byte; undefined where it is no decision. */
+export function decisionParts(value: Uint8Array): Pick<DecisionRecord, 'decision' | 'payment'> | undefined {
+  try {
+    return partsOf(Buffer.from(value.buffer, value.byteOffset, value.length));
+  } catch (error) {
+    if (error instanceof DecisionMessageError) return undefined;
+    throw error;
+  }
+}
+
 function parse(bytes: Buffer): Parsed {
   let parsed: Parsed | null;
   try {

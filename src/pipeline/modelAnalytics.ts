@@ -1,4 +1,7 @@
 /** What the analytics store says of models: the port, and what is asked of it. */
+import type { HealthMeasure } from './healthMeasures.ts';
+import type { ParityState } from './parityJob.ts';
+import type { ParityReport } from './parityTypes.ts';
 import type { ComparedModel } from '../models/monitoring/comparison.ts';
 import type { ModelHealth } from '../models/monitoring/health.ts';
 import type { PopulationReference } from '../models/monitoring/reference.ts';
@@ -43,8 +46,27 @@ export interface ModelComparison {
   readonly models: readonly ComparedModel[];
 }
 
+/** How a model was at a time. */
+export interface HealthRecord {
+  readonly tenantId: string;
+  readonly atMs: number;
+  readonly model: { readonly id: string; readonly version: string; readonly role: 'champion' | 'challenger' };
+  readonly measures: readonly HealthMeasure[];
+}
+
+/** What a check of recorded features came to. */
+export interface ParityRecord {
+  readonly atMs: number;
+  readonly report: ParityReport;
+}
+
 export interface ModelAnalytics {
   /** Rejects with AnalyticsUnavailable where the store is away. */
   modelHealth(query: ModelHealthQuery): Promise<ModelHealth>;
   modelComparison(query: ComparisonQuery): Promise<ModelComparison>;
+  /** Written again for the same time, it stands once. */
+  recordHealth(record: HealthRecord): Promise<void>;
+  recordParity(record: ParityRecord): Promise<void>;
+  /** What the checks of [fromMs, toMs) came to; mismatches of other tenants are counted, not shown. Undefined where there was none. */
+  parityOf(window: ModelWindow): Promise<ParityState | undefined>;
 }

@@ -4,6 +4,7 @@ import type { ModelArtefact } from '../models/types.ts';
 import { modelVersion } from '../models/version.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
 import type { ModelAnalytics, ModelComparison, ModelInputQuery, ModelWindow } from './modelAnalytics.ts';
+import { healthMeasures } from './healthMeasures.ts';
 import type { ParityState } from './parityJob.ts';
 
 export interface ReleasedModel {
@@ -23,7 +24,12 @@ export interface ModelsService {
   health(model: ReleasedModel, window: ModelWindow): Promise<ModelHealth>;
   /** The champion against all challengers; for one of them, against it alone. */
   comparison(model: ReleasedModel, window: ModelWindow, seed: number): Promise<ModelComparison>;
+  /** What this process found of recorded features; undefined where it compares none. */
   parity(): ParityState | undefined;
+  /** What anyone found of them in the time, as the analytics store has it. */
+  recordedParity(window: ModelWindow): Promise<ParityState | undefined>;
+  /** Writes down how a model is. Rejects as ModelAnalytics does. */
+  record(model: ReleasedModel, tenantId: string, atMs: number, health: ModelHealth): Promise<void>;
 }
 
 export interface ModelsOptions {
@@ -82,5 +88,8 @@ export function createModelsService({ release, analytics, parity }: ModelsOption
       return analytics.modelComparison({ ...window, champion, challengers: own, seed });
     },
     parity,
+    recordedParity: (window) => analytics.parityOf(window),
+    record: ({ id, version, role }, tenantId, atMs, health) =>
+      analytics.recordHealth({ tenantId, atMs, model: { id, version, role }, measures: healthMeasures(health) }),
   };
 }

@@ -8,6 +8,9 @@ export interface ParityState {
   readonly compared: number;
   readonly values: number;
   readonly withinBounds: number;
+  readonly otherOrder: number;
+  readonly orderUnknown: number;
+  readonly notCovered: number;
   readonly mismatches: number;
   readonly notComparable: Readonly<Partial<Record<ParityReason, number>>>;
   /** The newest first. */
@@ -22,6 +25,9 @@ const noParity: ParityState = {
   compared: 0,
   values: 0,
   withinBounds: 0,
+  otherOrder: 0,
+  orderUnknown: 0,
+  notCovered: 0,
   mismatches: 0,
   notComparable: {},
   shown: [],
@@ -39,6 +45,17 @@ export interface ParityTiming {
   /** Decisions younger than this are not looked at: what came before them may not be in the log yet. */
   readonly settledMs: number;
 }
+
+/** As `liveParity`, for the check over topics. */
+export const liveSharedParity = {
+  timing: { firstMs: 60_000, intervalMs: 15 * 60_000, settledMs: 60_000 } satisfies ParityTiming,
+  sample: 200,
+  lookBackEntries: 20_000,
+  /** What looks farther back is left out. */
+  entriesMax: 500_000,
+  relatedPaymentsMax: 50_000,
+  trialAppendsMax: 100_000,
+} as const;
 
 export const liveParity = {
   timing: { firstMs: 60_000, intervalMs: 15 * 60_000, settledMs: 10_000 } satisfies ParityTiming,
@@ -58,6 +75,9 @@ function added(before: ParityState, report: ParityReport, atMs: number): ParityS
     compared: before.compared + report.compared,
     values: before.values + report.values,
     withinBounds: before.withinBounds + report.withinBounds,
+    otherOrder: before.otherOrder + report.otherOrder,
+    orderUnknown: before.orderUnknown + report.orderUnknown,
+    notCovered: before.notCovered + report.notCovered,
     mismatches: before.mismatches + report.mismatches,
     notComparable,
     shown: [...report.shown, ...before.shown].slice(0, shownMax),
@@ -82,9 +102,36 @@ export interface ParityJobOptions {
   readonly nowMs: () => number;
   /** Resolves after `ms` or when the job is to stop. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly open: () => OpenParity;
+  /** One check. Rejects where the log cannot be read. */
+  readonly check: (run: ParityRun) => Promise<ParityReport>;
   readonly describe: (error: unknown) => string;
+  /** Told of each check that ended. It stops nothing. */
+  readonly onReport?: (report: ParityReport, atMs: number) => void;
 }
+
+/** What one check is given by the job. */
+export interface ParityRun {
+  /** Another for each check. */
+  readonly seed: number;
+  readonly decidedBeforeMs: number;
+  /** Rejects when the job is to stop. */
+  readonly pause: () => Promise<void>;
+}
+
+/** The check over a journal that is opened anew for each. */
+export function journalCheck(open: () => OpenParity): ParityJobOptions['check'] {
+  return async ({ seed, decidedBeforeMs, pause }) => {
+    const opened = open();
+    try {
+      const { sample, lookBackEntries, entriesMax } = liveParity;
+      return await checkParity({ ...opened.tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
+    } finally {
+      opened.close();
+    }
+  };
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Asked anew: it changes while something is awaited. */
 const isAborted = (signal: AbortSignal): boolean => signal.aborted;
@@ -98,20 +145,14 @@ export function startParityJob(
   let state = noParity;
 
   async function check(seed: number): Promise<void> {
-    const opened = options.open();
-    const { tools } = opened;
     const pause = async (): Promise<void> => {
-      await tools.pause();
+      await nextTurn();
       signal.throwIfAborted();
     };
-    try {
-      const { sample, lookBackEntries, entriesMax } = liveParity;
-      const decidedBeforeMs = nowMs() - timing.settledMs;
-      const report = await checkParity({ ...tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
-      state = added(state, report, nowMs());
-    } finally {
-      opened.close();
-    }
+    const report = await options.check({ seed, decidedBeforeMs: nowMs() - timing.settledMs, pause });
+    const atMs = nowMs();
+    state = added(state, report, atMs);
+    options.onReport?.(report, atMs);
   }
 
   async function run(): Promise<void> {

@@ -55,6 +55,12 @@ export interface ParityReport {
   readonly values: number;
   /** Values that differ, though within the bounds of values that are not exact. */
   readonly withinBounds: number;
+  /** Values that are what the state gives in another order of payments that were decided at the same time. */
+  readonly otherOrder: number;
+  /** Values that differ, of payments with too many others at the same time to try every order. */
+  readonly orderUnknown: number;
+  /** Values not compared: they look farther back than what was read of the log. */
+  readonly notCovered: number;
   readonly mismatches: number;
   /** The first of them. */
   readonly shown: readonly ParityMismatch[];

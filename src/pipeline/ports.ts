@@ -17,6 +17,8 @@ export interface Message {
   readonly offset: number;
   readonly key: string;
   readonly value: Uint8Array;
+  /** When it was appended, by the clock of who did or of the broker; absent where the log does not keep it. */
+  readonly appendedAtMs?: number;
 }
 
 /** Everything that must outlive the process about one decision; `codec.ts` turns it into bytes and back. */
@@ -89,8 +91,11 @@ export interface EventLog {
   append(topic: Topic, messages: readonly { key: string; value: Uint8Array }[]): Promise<void>;
   /** Joins a consumer group as one member. A group that never committed begins with the oldest message. */
   subscribe(group: string, topic: Topic): Promise<Subscription>;
-  /** All messages that are in the topic now, each partition in order, without a group and its position. */
-  read(topic: Topic): AsyncIterable<readonly Message[]>;
+  /**
+   * All messages that are in the topic now, each partition in order, without a group and its position. With `newest`, about so
+   * many at the end of the topic; older ones may come too.
+   */
+  read(topic: Topic, newest?: number): AsyncIterable<readonly Message[]>;
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ export class RecordedPayments {
   readonly #decoder = createPaymentDecoder();
 
   /** Undefined for bytes that are no payment any more. */
-  of({ payment }: DecisionRecord): Payment | undefined {
+  of({ payment }: Pick<DecisionRecord, 'payment'>): Payment | undefined {
     const decoded = this.#decoder.decode(payment, Number.POSITIVE_INFINITY);
     return decoded instanceof Payment ? decoded : undefined;
   }

@@ -207,6 +207,26 @@ export function eventLogConformance(name: string, makeLog: () => Promise<LogUnde
       expect(await pollCount(await subscribe(), 710)).toHaveLength(710);
     });
 
+    test('the newest of a topic are the end of each partition, without a gap, and dated where the log keeps a time', async () => {
+      const beganMs = Date.now();
+      await under.log.append(topic, messagesOf(0, 600));
+      const newest: Message[] = [];
+      for await (const page of under.log.read(topic, 60)) newest.push(...page);
+      const whole = Map.groupBy(await readAll(under.log, topic), ({ partition }) => partition);
+      const ends = Map.groupBy(newest, ({ partition }) => partition);
+      expect([...ends.keys()].sort()).toEqual([...whole.keys()].sort());
+      for (const [partition, messages] of whole) {
+        const end = ends.get(partition) ?? [];
+        expect(texts(end)).toEqual(texts(messages.slice(-end.length)));
+        expect(end.length).toBeGreaterThanOrEqual(Math.min(messages.length, Math.ceil(60 / whole.size)));
+      }
+      const clockMs = 1_000;
+      for (const { appendedAtMs = Date.now() } of newest) {
+        expect(appendedAtMs).toBeGreaterThanOrEqual(beganMs - clockMs);
+        expect(appendedAtMs).toBeLessThanOrEqual(Date.now() + clockMs);
+      }
+    });
+
     test('what a member leaves uncommitted goes to another, what it committed does not', async () => {
       await under.log.append(topic, messagesOf(0, 80));
       const leaving = await subscribe();

@@ -5,6 +5,7 @@ import { countBins, referenceOf } from '../../src/models/monitoring/reference.ts
 import { averagePrecision } from '../../src/models/metrics.ts';
 import { populationStability } from '../../src/models/monitoring/stability.ts';
 import type { ModelAnalytics } from '../../src/pipeline/modelAnalytics.ts';
+import type { ParityMismatch, ParityReport } from '../../src/pipeline/parityTypes.ts';
 import type { AnalyticsBlock, AnalyticsStore, ShadowScore } from '../../src/pipeline/ports.ts';
 import { decode, featureNames, makeRows, releaseId, seededRandom, startMs } from '../integration/analytics/records.ts';
 
@@ -212,6 +213,7 @@ export function modelConformance(store: () => AnalyticsStore & ModelAnalytics, s
     const own = shadow.filter(({ modelVersion }) => modelVersion === challengerVersions[1]);
     const known = own.filter(({ paymentId }) => truth.has(paymentId));
     expect(health.labels.labelled).toBe(known.length);
+    expect(health.scored).toBe(own.length);
     expect(health.calibration.expectedFrauds).toBeCloseTo(
       known.reduce((sum, { probability }) => sum + probability, 0),
       9,
@@ -231,5 +233,43 @@ export function modelConformance(store: () => AnalyticsStore & ModelAnalytics, s
     });
     expect(comparison).toMatchObject({ known: 0, rows: 0, frauds: 0, customers: 0 });
     expect(comparison.models[0]?.measures.averagePrecision).toEqual({ value: null, interval: null });
+  });
+
+  it('what parity checks found adds up over their time, whoever made them; mismatches are shown to the tenant they are of', async () => {
+    const atMs = startMs + 1000;
+    const mismatch = { paymentId: 'p-1', feature: 'customer.count.1h', online: 7, recomputed: 1 };
+    const report = (mismatches: readonly ParityMismatch[]): ParityReport => ({
+      sampled: 10,
+      compared: 8,
+      values: 200,
+      withinBounds: 3,
+      otherOrder: 2,
+      orderUnknown: 1,
+      notCovered: 5,
+      mismatches: mismatches.length,
+      shown: mismatches,
+      notComparable: { velocity_degraded: 2 },
+    });
+    const during = { tenantId, fromMs: atMs, toMs: atMs + 1000 };
+    expect(await store().parityOf(during)).toBeUndefined();
+    const own = { ...mismatch, tenantId };
+    const newer = { ...own, paymentId: 'p-2', online: null };
+    await store().recordParity({ atMs, report: report([own, { ...mismatch, tenantId: 'another' }]) });
+    await store().recordParity({ atMs: atMs + 999, report: report([newer]) });
+    await store().recordParity({ atMs: atMs + 1000, report: report([own]) });
+    expect(await store().parityOf(during)).toEqual({
+      checks: 2,
+      compared: 16,
+      values: 400,
+      withinBounds: 6,
+      otherOrder: 4,
+      orderUnknown: 2,
+      notCovered: 10,
+      mismatches: 3,
+      notComparable: { velocity_degraded: 4 },
+      shown: [newer, own],
+      lastAtMs: atMs + 999,
+      lastError: undefined,
+    });
   });
 }

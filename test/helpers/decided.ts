@@ -2,6 +2,7 @@
 import { createVelocityMemory } from '../../src/adapters/memory/velocity.ts';
 import { createPaymentDecoder } from '../../src/domain/decode.ts';
 import { Payment } from '../../src/domain/payment.ts';
+import type { VelocityMemory } from '../../src/features/types.ts';
 import { Batch } from '../../src/pipeline/batch.ts';
 import { encodedRecords } from '../../src/pipeline/codec.ts';
 import { decideBatch } from '../../src/pipeline/decide.ts';
@@ -15,12 +16,34 @@ export interface DecidedPayment {
   readonly fraud: boolean;
 }
 
-const batchRows = 64;
+const batchRowsDefault = 64;
 const dayMs = 86_400_000;
 const simulation = { seed: 11, customers: 60, terminals: 20, days: 30, profile: 'full', attacksPerDay: 10 } as const;
 
+export interface DecidedBatch {
+  readonly memory: VelocityMemory;
+  /** In the order in which they were counted. */
+  readonly payments: readonly { readonly payment: Payment; readonly fraud: boolean }[];
+  readonly decidedAtMs: number;
+  readonly number: number;
+}
+
+export interface DecidedOptions {
+  /** Payments decided at one time. */
+  readonly batchRows?: number;
+  /** The order in which those of a batch are counted; as they occurred unless told. */
+  readonly inOrder?: <T>(payments: readonly T[]) => readonly T[];
+  /** Told of each batch, with the state that it was counted in. */
+  readonly onBatch?: (batch: DecidedBatch) => void;
+}
+
 /** The first `count` payments of one simulation; they end about now, so that no retention takes them. */
-export function decidedPayments(release: CompiledRelease, count: number, tenantId = 'default'): DecidedPayment[] {
+export function decidedPayments(
+  release: CompiledRelease,
+  count: number,
+  tenantId = 'default',
+  { batchRows = batchRowsDefault, inOrder = (payments) => payments, onBatch }: DecidedOptions = {},
+): DecidedPayment[] {
   const startMs = Math.floor(Date.now() / dayMs) * dayMs - simulation.days * dayMs;
   const memory = createVelocityMemory(release.features);
   const decoder = createPaymentDecoder();
@@ -30,15 +53,17 @@ export function decidedPayments(release: CompiledRelease, count: number, tenantI
   let number = 0;
 
   function decide(): void {
+    const decidedAtMs = (waiting.at(-1)?.payment.occurredAtMs ?? 0) + 50;
+    waiting = [...inOrder(waiting)];
     const payments = waiting.map(({ payment }) => payment);
     batch.start(payments);
     memory.appendAndRead(tenantId, payments, batch.features, ++number);
     fillBatch(batch);
     scoreInline(batch, true);
-    const decidedAtMs = (payments.at(-1) as Payment).occurredAtMs + 50;
     const bodies = waiting.map(({ body }) => body);
     const records = encodedRecords(decideBatch(batch, tenantId, bodies, { decidedAtMs, latencyMicros: () => 100 }));
     records.forEach((record, row) => decided.push({ record, fraud: waiting[row]?.fraud === true }));
+    onBatch?.({ memory, payments: waiting, decidedAtMs, number });
     waiting = [];
   }
 

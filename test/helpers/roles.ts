@@ -28,9 +28,10 @@ export async function startRole(
   role: RoleName,
   environment: Readonly<Record<string, string>>,
   dataDirectory = mkdtempSync(join(tmpdir(), `holdfast-${role}-`)),
+  options: readonly string[] = [],
 ): Promise<RoleProcess> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_')));
-  const child = spawn(process.execPath, ['src/cli/main.ts', role], {
+  const child = spawn(process.execPath, ['src/cli/main.ts', role, ...options], {
     cwd: repository,
     // By the channel a role notices when the tests' process is gone, however it ended.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -28,6 +28,9 @@ const callMs: Readonly<Record<StoreMethod, number>> = {
   // Several queries, and the resamples.
   modelHealth: 9_000,
   modelComparison: 9_000,
+  recordHealth: 30_000,
+  recordParity: 30_000,
+  parityOf: 7_000,
 };
 
 export interface AnalyticsChildState extends SinkReport {
@@ -145,6 +148,9 @@ export function startAnalyticsChild(options: ChildOptions, entry?: string): Anal
     summary: (...args) => call('summary', args),
     modelHealth: (query) => call('modelHealth', [query]),
     modelComparison: (query) => call('modelComparison', [query]),
+    recordHealth: (record) => call('recordHealth', [record]),
+    recordParity: (record) => call('recordParity', [record]),
+    parityOf: (window) => call('parityOf', [window]),
     async close() {
       state = 'closed';
       await child.close();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsStore } from '../../pipeline/ports.ts';
-import { type OpenParity, startParityJob } from '../../pipeline/parityJob.ts';
+import { journalCheck, type OpenParity, type ParityJobOptions, startParityJob } from '../../pipeline/parityJob.ts';
 import type { JournalSource, Sink } from '../../pipeline/sink.ts';
 import { createSink, runSink } from '../../pipeline/sink.ts';
 import { cpuMs, createShadowScorer, type ShadowScorer } from '../../pipeline/shadow.ts';
@@ -67,6 +67,12 @@ function invoke(store: AnalyticsStore & ModelAnalytics, call: StoreCall): Promis
       return store.modelHealth(...call.args);
     case 'modelComparison':
       return store.modelComparison(...call.args);
+    case 'recordHealth':
+      return store.recordHealth(...call.args);
+    case 'recordParity':
+      return store.recordParity(...call.args);
+    case 'parityOf':
+      return store.parityOf(...call.args);
   }
 }
 
@@ -122,11 +128,16 @@ function challengersIn({ dataDir, shadowShare }: ChildOptions, onFailure: (error
 function parityIn(
   { parity: timing, dataDir }: ChildOptions,
   openParity: OpenParityOf,
+  store: Pick<ModelAnalytics, 'recordParity'>,
   signal: AbortSignal,
 ): ReturnType<typeof startParityJob> | undefined {
   if (timing === undefined) return undefined;
-  const open = (): OpenParity => openParity(dataDir);
-  return startParityJob({ timing, nowMs: Date.now, wait: waitUntil, open, describe: describeError }, signal);
+  const check = journalCheck(() => openParity(dataDir));
+  // A history: what is missing of it is missing where the store was away.
+  const onReport: ParityJobOptions['onReport'] = (report, atMs) =>
+    void store.recordParity({ atMs, report }).catch(() => {});
+  const job = { timing, nowMs: Date.now, wait: waitUntil, check, describe: describeError, onReport };
+  return startParityJob(job, signal);
 }
 
 /** Opens the store (`dataDir/analytics`, or the server), brings it to the newest schema and starts the sink. Rejects when it cannot. */
@@ -197,7 +208,7 @@ export async function startChildHost(
     }
   }
 
-  const parity = openParity === undefined ? undefined : parityIn(options, openParity, stopping.signal);
+  const parity = openParity === undefined ? undefined : parityIn(options, openParity, store, stopping.signal);
   const tailing = options.sink ? tail() : Promise.resolve();
   const report = () => ({
     lagRows: 0,

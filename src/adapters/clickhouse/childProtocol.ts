@@ -23,7 +23,16 @@ export interface ChildOptions {
 /** The options as the process gets them: what is no secret as its argument, the server in its environment. */
 export const serverVariable = 'CLICKHOUSE_SERVER';
 
-export type StoreMethod = 'migrate' | 'insertBlock' | 'findDecisions' | 'summary' | 'modelHealth' | 'modelComparison';
+export type StoreMethod =
+  | 'migrate'
+  | 'insertBlock'
+  | 'findDecisions'
+  | 'summary'
+  | 'modelHealth'
+  | 'modelComparison'
+  | 'recordHealth'
+  | 'recordParity'
+  | 'parityOf';
 type Store = AnalyticsStore & ModelAnalytics;
 export type StoreArguments = { readonly [Method in StoreMethod]: Parameters<Store[Method]> };
 export type StoreValue<Method extends StoreMethod> = Awaited<ReturnType<Store[Method]>>;

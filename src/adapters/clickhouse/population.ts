@@ -69,8 +69,8 @@ function countedOf(
   return numberCounted(fact, expression, reference !== undefined && 'edges' in reference ? reference : undefined);
 }
 
-/** A challenger saw the decisions of the releases that name it. */
-function scoredWhere(database: string, { role }: ModelHealthQuery): string {
+/** What is given to a challenger are the decisions of the releases that name it, also where it scores a share of them. */
+function givenWhere(database: string, { role }: ModelHealthQuery): string {
   if (role === 'champion') return `${inWindow} AND modelVersion = {version:String}`;
   return `${inWindow} AND releaseId IN (SELECT DISTINCT releaseId FROM ${database}.shadow_scores
     WHERE ${inWindow} AND modelVersion = {version:String})`;
@@ -132,21 +132,29 @@ export async function populationOf(
   query: ModelHealthQuery,
 ): Promise<PopulationCounts> {
   const { reference, version } = query;
-  const where = scoredWhere(database, query);
+  const where = givenWhere(database, query);
   const parameters = { ...windowParameters(query), version };
-  const [total] = await select<{ scored: number }>(
-    client,
-    `SELECT count() AS scored FROM ${database}.decisions WHERE ${where}`,
-    parameters,
-  );
-  const scored = total?.scored ?? 0;
-  const every = Math.max(1, Math.ceil(scored / populationRowsMax));
+  const count = async (table: string, rows: string): Promise<number> =>
+    (
+      await select<{ rows: number }>(
+        client,
+        `SELECT count() AS rows FROM ${database}.${table} WHERE ${rows}`,
+        parameters,
+      )
+    )[0]?.rows ?? 0;
+  const given = await count('decisions', where);
+  const own = `${inWindow} AND modelVersion = {version:String}`;
+  const scored = query.role === 'champion' ? given : await count('shadow_scores', own);
+  const every = Math.max(1, Math.ceil(given / populationRowsMax));
   const from = `FROM ${database}.decisions WHERE ${where} AND cityHash64(paymentId) % {every:UInt32} = 0`;
   const columns = await knownColumns(client, database);
   const features = new Set(query.features.filter((name) => columns.has(featureColumn(name))));
   const counted = query.inputs.flatMap((input) => {
-    const own = reference?.inputs.find(({ fact }) => fact === input.fact);
-    const found = countedOf(input, features, own);
+    const found = countedOf(
+      input,
+      features,
+      reference?.inputs.find(({ fact }) => fact === input.fact),
+    );
     return found === undefined ? [] : [found];
   });
   const inputs = await countInputs(client, from, counted, reference, { ...parameters, every });

@@ -155,6 +155,50 @@ PARTITION BY toYYYYMM(decidedAt)
 ORDER BY (tenantId, modelVersion, decidedAt, paymentId)
 SETTINGS ${durable}`;
 
+/** How models were, every few minutes; `input` is empty for what is of a model as a whole. */
+const modelHealth = `
+CREATE TABLE IF NOT EXISTS {db}.model_health (
+  tenantId LowCardinality(String),
+  modelVersion LowCardinality(String),
+  modelId LowCardinality(String),
+  role LowCardinality(String),
+  measure LowCardinality(String),
+  input LowCardinality(String),
+  measuredAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  value Float64 CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(measuredAt)
+ORDER BY (tenantId, modelVersion, measure, input, measuredAt)`;
+
+/** What comparing recorded features with the log came to: a row a check, and a row a mismatch that is shown. */
+const featureParity = `
+CREATE TABLE IF NOT EXISTS {db}.feature_parity (
+  checkedAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  sampled UInt64,
+  compared UInt64,
+  values UInt64,
+  withinBounds UInt64,
+  otherOrder UInt64,
+  orderUnknown UInt64,
+  notCovered UInt64,
+  mismatches UInt64,
+  notComparable Map(LowCardinality(String), UInt64)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(checkedAt)
+ORDER BY checkedAt`;
+
+const featureMismatches = `
+CREATE TABLE IF NOT EXISTS {db}.feature_mismatches (
+  tenantId LowCardinality(String),
+  checkedAt DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  paymentId String CODEC(ZSTD(1)),
+  feature LowCardinality(String),
+  online Nullable(Float64),
+  recomputed Nullable(Float64)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(checkedAt)
+ORDER BY (tenantId, checkedAt, paymentId, feature)`;
+
 export const migrations: readonly Migration[] = [
   {
     version: 1,
@@ -165,4 +209,9 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: 'sums a minute', statements: [rollUps, fillRollUps] },
   { version: 3, name: 'ranges of the sink over a partitioned log', statements: [sinkRanges] },
   { version: 4, name: 'scores of challengers', statements: [shadowScores] },
+  {
+    version: 5,
+    name: 'health of models and parity of features',
+    statements: [modelHealth, featureParity, featureMismatches],
+  },
 ];

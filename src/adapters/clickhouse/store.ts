@@ -11,6 +11,7 @@ import { isLostConnection, storeFailure } from './failures.ts';
 import { findDecisions } from './find.ts';
 import { insertAbsent, insertNew, insertRows, insertSurely } from './insert.ts';
 import { migrateDatabase } from './migrate.ts';
+import { parityOf, recordHealth, recordParity } from './modelRecords.ts';
 import { comparedRows, outcomesOf } from './outcomes.ts';
 import { populationOf } from './population.ts';
 import { rollUp } from './rollUp.ts';
@@ -128,6 +129,9 @@ export function createClickHouseStore(client: ClickHouseClient, options: StoreOp
           models: await compareModels(rows, query.seed, nextTurn),
         };
       }),
+    recordHealth: (record) => telling(() => recordHealth(client, database, record)),
+    recordParity: (record) => telling(() => recordParity(client, database, record)),
+    parityOf: (window) => reading(() => parityOf(client, database, window)),
     close: () => client.close(),
   };
 }

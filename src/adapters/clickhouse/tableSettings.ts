@@ -13,6 +13,9 @@ const rawTables = {
   rule_hits: 'decidedAt',
   labels: 'labelledAt',
   shadow_scores: 'decidedAt',
+  model_health: 'measuredAt',
+  feature_parity: 'checkedAt',
+  feature_mismatches: 'checkedAt',
 } as const;
 const rollUpTables = { decisions_per_minute: 'minute' } as const;
 const timeColumns: Readonly<Record<string, string>> = { ...rawTables, ...rollUpTables };

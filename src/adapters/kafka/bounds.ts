@@ -37,6 +37,8 @@ export const kafkaBounds = {
   commitMsMax: 30_000,
   /** A consumer that neither fetches nor tries to connect for so long has stopped silently. */
   stallMsMax: 60_000,
+  /** A reader that gets no message for so long, though there are some, has lost the cluster. */
+  readStallMsMax: 60_000,
   /** A close that takes longer goes on without anyone waiting. */
   closeMsMax: 10_000,
 } as const;

@@ -1,6 +1,7 @@
 /** Topics in Kafka. */
 import { randomUUID } from 'node:crypto';
 import type { EventLog, Message, Topic } from '../../pipeline/ports.ts';
+import { LogUnavailable } from '../../pipeline/logErrors.ts';
 import { topics } from '../../pipeline/ports.ts';
 import type { OutMessage, TopicMessages } from './batcher.ts';
 import { SendBatcher } from './batcher.ts';
@@ -50,17 +51,29 @@ export class KafkaEventLog implements EventLog {
   }
 
   async subscribe(group: string, topic: Topic): Promise<KafkaSubscription> {
+    return this.#subscribe(group, topic, { instanceId: this.#options.groupInstanceId });
+  }
+
+  async #subscribe(
+    group: string,
+    topic: Topic,
+    {
+      instanceId,
+      startAt,
+    }: { readonly instanceId?: string | undefined; readonly startAt?: ReadonlyMap<number, number> },
+  ): Promise<KafkaSubscription> {
     await this.#prepare();
     const client = await this.#open();
     const topicName = this.#nameOf(topic);
     const groupName = this.#nameOf(group);
-    const { groupInstanceId, onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
+    const { onOffsetOutOfRange, stallMsMax = kafkaBounds.stallMsMax } = this.#options;
     const subscription = new KafkaSubscription({
-      member: (events) => client.member(groupName, topicName, events, groupInstanceId),
+      member: (events) => client.member(groupName, topicName, events, instanceId),
       group,
       topic,
       topicName,
       stallMsMax,
+      ...(startAt === undefined ? {} : { startAt }),
       lag: () => this.#lagOf(groupName, topicName),
       onOffsetOutOfRange: (partition, from, to) => onOffsetOutOfRange?.(topic, partition, from, to),
     });
@@ -69,20 +82,35 @@ export class KafkaEventLog implements EventLog {
     return subscription;
   }
 
-  async *read(topic: Topic): AsyncGenerator<readonly Message[]> {
-    const ends = await this.#ends(topic);
-    if (ends.size === 0) return;
+  async *read(topic: Topic, newest = Number.POSITIVE_INFINITY): AsyncGenerator<readonly Message[]> {
+    const spans = await this.#spans(topic);
+    if (spans.size === 0) return;
+    const ends = new Map([...spans].map(([partition, { end }]) => [partition, end]));
+    const each = Math.ceil(newest / spans.size);
+    const cut = [...spans].filter(([, { first, end }]) => end - first > each);
+    const startAt = new Map(cut.map(([partition, { end }]) => [partition, end - each]));
     const group = `read-${randomUUID()}`;
-    const subscription = await this.subscribe(group, topic);
+    // Nobody goes on where a reader stops: never a static member, whose group could not be deleted yet.
+    const subscription = await this.#subscribe(group, topic, { startAt });
     try {
       const isDone = (): boolean => {
         const progress = subscription.progress();
         return [...ends].every(([partition, end]) => (progress.get(partition) ?? 0) >= end);
       };
+      // A member that has to begin anew, as after a broken connection, brings again what it has brought.
+      const next = new Map(startAt);
+      let progressMs = performance.now();
       while (!isDone()) {
         const page = await subscription.poll(readMessagesMax, kafkaBounds.fetchWaitMs);
-        const wanted = page.filter(({ partition, offset }) => offset < (ends.get(partition) ?? 0));
+        const wanted = page.filter(
+          ({ partition, offset }) => offset < (ends.get(partition) ?? 0) && offset >= (next.get(partition) ?? 0),
+        );
+        for (const { partition, offset } of wanted) next.set(partition, offset + 1);
         if (wanted.length > 0) yield wanted;
+        // Asked after the yield: how long the taker takes is no sign of the cluster.
+        if (page.length > 0) progressMs = performance.now();
+        else if (performance.now() - progressMs > kafkaBounds.readStallMsMax)
+          throw new LogUnavailable(`${this.#nameOf(topic)} cannot be read to its end`);
       }
     } finally {
       this.#subscriptions.delete(subscription);
@@ -141,12 +169,12 @@ export class KafkaEventLog implements EventLog {
     return (this.#client ??= openClient(client, connection, onLog));
   }
 
-  /** The offset after the newest message of each partition that has one. */
-  async #ends(topic: Topic): Promise<Map<number, number>> {
+  /** The offset of the oldest message and that after the newest, of each partition that has one. */
+  async #spans(topic: Topic): Promise<Map<number, { readonly first: number; readonly end: number }>> {
     await this.#prepare();
     const ends = await (await this.#open()).ends(this.#nameOf(topic));
     const held = [...ends].filter(([, { low, high }]) => high > low);
-    return new Map(held.map(([partition, { high }]) => [partition, high]));
+    return new Map(held.map(([partition, { low, high }]) => [partition, { first: low, end: high }]));
   }
 
   /** By partition, messages after the group's positions. */

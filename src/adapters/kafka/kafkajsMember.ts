@@ -14,7 +14,8 @@ const outOfRangeMessage = 'Offset out of range, resetting to default offset';
 
 function messageOf(partition: number, message: Batch['messages'][number]): Message {
   const value = message.value ?? Buffer.alloc(0);
-  return { partition, offset: Number(message.offset), key: message.key?.toString() ?? '', value };
+  const appendedAtMs = Number(message.timestamp);
+  return { partition, offset: Number(message.offset), key: message.key?.toString() ?? '', value, appendedAtMs };
 }
 
 export class KafkajsMember implements GroupMember {

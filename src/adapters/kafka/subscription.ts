@@ -23,6 +23,8 @@ export interface SubscriptionOptions {
   /** Messages were deleted before they were read: `from` was to come next, `to` is the oldest that is left. */
   readonly onOffsetOutOfRange: (partition: number, from: number | undefined, to: number) => void;
   readonly stallMsMax: number;
+  /** Partitions of which this member begins elsewhere than the group. */
+  readonly startAt?: ReadonlyMap<number, number>;
 }
 
 const none: ReadonlySet<number> = new Set();
@@ -150,6 +152,9 @@ export class KafkaSubscription implements Subscription {
       if (held === undefined) {
         const fresh = new HeldPartition(partition);
         this.#held.set(partition, fresh);
+        const startAt = this.#options.startAt?.get(partition);
+        if (startAt !== undefined) fresh.restart(startAt);
+        this.#seek(fresh, fresh.reseek());
         this.#resume(fresh);
       } else this.#seek(held, held.reseek());
     }

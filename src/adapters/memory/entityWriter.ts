@@ -166,6 +166,8 @@ export class EntityWriter {
     if (valid) this.#accelerator.inserted(position);
     if (!accelerated || position < cell.count - 1) {
       this.#evaluation.run(cell, position);
+      // Late payments bring values too: in a table without a free slot the next one would be looked for without end.
+      if (valid && this.#accelerator.crowded) this.#enlargeTables();
       return;
     }
     if (!valid) while (!this.#accelerator.rebuild(this.#evaluation)) this.#enlargeTables();
@@ -238,7 +240,9 @@ export class EntityWriter {
   #resize(records: number, width: number, moreBuckets: number, wantedSlots = 0): void {
     const { cell, plan } = this;
     const { arena } = this.#entities;
-    const accelerated = this.#acceleratorBytes > 0 && records >= acceleratedRecordsMin && width !== amountWidths.wide;
+    // Larger tables are for running totals that there are, however few records are left of those that they began with.
+    const many = records >= acceleratedRecordsMin || wantedSlots > 0;
+    const accelerated = this.#acceleratorBytes > 0 && many && width !== amountWidths.wide;
     const spare = records >> (accelerated ? acceleratedGrowthShift : growthShift);
     const wanted = Math.min(records + spare, Math.max(records, plan.ringEventsMax));
     const stateBytes = stateBytesOf(plan.bucketBytes, cell.bucketCount + moreBuckets, wanted, plan.amountAt + width);

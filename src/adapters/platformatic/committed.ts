@@ -9,6 +9,7 @@ export type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
 export type FetchedPartition = FetchResponse['responses'][number]['partitions'][number];
 type RecordsBatch = NonNullable<FetchedPartition['records']>[number];
 
+const isAppendTime = 1 << 3;
 const isTransactional = 1 << 4;
 const isControl = 1 << 5;
 const abortMarker = 0;
@@ -17,6 +18,12 @@ const noBytes = Buffer.alloc(0);
 function endsAborted(batch: RecordsBatch): boolean {
   const key = batch.records[0]?.key;
   return key !== undefined && key !== null && key.readInt16BE(2) === abortMarker;
+}
+
+/** Of a topic that dates by the broker, the broker's clock is that of the whole batch. */
+function appendedAt(batch: RecordsBatch, { timestampDelta }: RecordsBatch['records'][number]): number {
+  const ofBroker = (batch.attributes & isAppendTime) !== 0;
+  return Number(ofBroker ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta);
 }
 
 export interface Committed {
@@ -46,10 +53,12 @@ export function committedMessages(
       continue;
     }
     if ((batch.attributes & isTransactional) !== 0 && producers.has(batch.producerId)) continue;
-    for (const { offsetDelta, key, value } of batch.records) {
-      const offset = base + offsetDelta;
+    for (const record of batch.records) {
+      const offset = base + record.offsetDelta;
       if (offset < from) continue;
-      messages.push({ partition: partitionIndex, offset, key: key?.toString() ?? '', value: value ?? noBytes });
+      const key = record.key?.toString() ?? '';
+      const appendedAtMs = appendedAt(batch, record);
+      messages.push({ partition: partitionIndex, offset, key, value: record.value ?? noBytes, appendedAtMs });
     }
   }
   return { messages, to };

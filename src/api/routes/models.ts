@@ -142,7 +142,7 @@ export function registerModels(scope: FastifyInstance, { options, clock }: ApiCo
         releaseId,
         ...times(window),
         ...health,
-        parity: parityBody(models.parity(), tenantId),
+        parity: parityBody(models.parity() ?? (await models.recordedParity(window)), tenantId),
       };
     },
   );

@@ -25,11 +25,20 @@ export function deciderDependencies({ redis, velocity, store, spool, pipeline }:
   ];
 }
 
-export function registerDeciderGauges(registry: Registry, { log, velocity, store, spool, pipeline }: Parts): void {
+export function registerDeciderGauges(
+  registry: Registry,
+  { log, redis, velocity, store, spool, pipeline }: Parts,
+): void {
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number): void =>
     registerGauge(registry, `holdfast_${name}`, help, read);
   gauge('in_flight_payments', 'Payments accepted and not yet answered.', () => pipeline.inFlight);
+  gauge('redis_up', '1 while Redis answers in time, 0 while payments are decided without it.', () =>
+    redis.ready && velocity.state().state === 'up' ? 1 : 0,
+  );
+  gauge('kafka_spooling', '1 while decisions go to the disk, since Kafka does not take them.', () =>
+    spool.state().spooling ? 1 : 0,
+  );
   gauge('spool_messages', 'Decisions on disk that Kafka does not have yet.', () => spool.state().messages);
   gauge('spool_bytes', 'Bytes of them.', () => spool.state().bytes);
   gauge('spool_refused', 'Decisions for which there was no room.', () => spool.state().refused);

@@ -1,4 +1,5 @@
 /** The command of a role that decides payments: a release, the pipeline over Redis and Kafka, and what the role adds to it. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Logger } from 'pino';
 import { releaseNamed } from '../releaseNamed.ts';
@@ -28,7 +29,8 @@ export function decidingCommand({ role, waits, start }: DecidingRole): Command {
       const environment = loadRoleEnvironment(role, ['kafka', 'redis']);
       const logger = roleLogger(environment);
       await runRole(logger, async (opened) => {
-        const bundle = await releaseNamed(release, environment.dataDir);
+        // A command that made the release put it into the directory that the roles' own are in.
+        const bundle = await releaseNamed(release, environment.dataDir, join(environment.dataDir, '..'));
         const decider = await openDecider({ environment, bundle, logger, ...waits });
         opened.defer(() => decider.close());
         await start({ environment, decider, logger, opened });

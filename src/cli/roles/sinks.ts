@@ -16,8 +16,10 @@ import { createDecisionDecoder, decodeLabelOf } from './sinkEntries.ts';
 
 const groups = { [topics.decisions]: 'holdfast-sink-decisions', [topics.labels]: 'holdfast-sink-labels' } as const;
 type SinkTopic = keyof typeof groups;
+const names: Readonly<Record<SinkTopic, string>> = { [topics.decisions]: 'decisions', [topics.labels]: 'labels' };
 const tenantId = 'default';
 const retryPauseMs = 1_000;
+const lagRefreshMs = 5_000;
 
 export interface SinksOptions {
   readonly log: EventLog;
@@ -33,11 +35,38 @@ export interface Sinks {
   stop(): Promise<void>;
 }
 
+/** How far behind each topic's sink is, asked for as long as it is watched. */
+function createLagGauges(registry: Registry): (topic: SinkTopic, ask: () => Promise<number>) => () => void {
+  const lags = new Map<SinkTopic, number>();
+  for (const [topic, name] of Object.entries(names) as [SinkTopic, string][]) {
+    const help = `Messages of ${name} that are not yet in ClickHouse.`;
+    registerGauge(registry, `holdfast_sink_${name}_lag_messages`, help, () => lags.get(topic) ?? 0);
+  }
+  return (topic, ask) => {
+    let asking = false;
+    const timer = setInterval(() => {
+      // While Kafka is away an answer takes longer than the time to the next question.
+      if (asking) return;
+      asking = true;
+      void ask()
+        .then(
+          (messages) => lags.set(topic, messages),
+          () => {},
+        )
+        .finally(() => {
+          asking = false;
+        });
+    }, lagRefreshMs);
+    return () => clearInterval(timer);
+  };
+}
+
 export function startSinks(options: SinksOptions): Sinks {
   const { log, store, registry, logger } = options;
   const stopping = new AbortController();
   const decode = { [topics.decisions]: createDecisionDecoder(), [topics.labels]: decodeLabelOf(tenantId) };
   const failures = new Map<SinkTopic | 'schema', string>();
+  const watchLag = createLagGauges(registry);
   collectDefaultMetrics({ register: registry });
 
   function onUnreadable(topic: Topic, messages: readonly Message[]): Promise<void> {
@@ -50,7 +79,7 @@ export function startSinks(options: SinksOptions): Sinks {
 
   function counterOf(topic: SinkTopic): (more: number) => void {
     let rows = 0;
-    const name = topic === topics.decisions ? 'decisions' : 'labels';
+    const name = names[topic];
     registerGauge(registry, `holdfast_sink_${name}_rows`, `Messages of ${name} that reached ClickHouse.`, () => rows);
     return (more) => {
       rows += more;
@@ -67,6 +96,7 @@ export function startSinks(options: SinksOptions): Sinks {
       decode: decode[topic],
       onUnreadable: (messages) => onUnreadable(topic, messages),
     });
+    const unwatch = watchLag(topic, () => sink.lagRows());
     const died = new AbortController();
     const hooks = {
       wait: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => undefined),
@@ -80,7 +110,7 @@ export function startSinks(options: SinksOptions): Sinks {
         else if (!stopping.signal.aborted) logger.warn({ topic, err: error }, 'the sink tries its last block again');
       },
     };
-    await runSink(sink, hooks, AbortSignal.any([stopping.signal, died.signal]));
+    await runSink(sink, hooks, AbortSignal.any([stopping.signal, died.signal])).finally(unwatch);
     await subscription.close().catch(() => {});
     if (!stopping.signal.aborted) throw died.signal.reason;
   }

@@ -5,6 +5,7 @@ import type { AnalyticsChild } from '../../adapters/clickhouse/childClient.ts';
 import type { Embedded } from '../../adapters/sqlite/open.ts';
 import { registerGauge } from '../../pipeline/metrics.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { registerParityCounters } from '../parityCounters.ts';
 import { registerShadowGauges } from '../shadowGauges.ts';
 
 export interface GaugeSources {
@@ -31,5 +32,6 @@ export function registerSystemGauges(registry: Registry, sources: GaugeSources):
   );
   gauge('analytics_lag_rows', 'Journal rows not yet in the analytics store.', () => analytics.state().lagRows);
   registerShadowGauges(registry, () => analytics.state().shadow);
+  registerParityCounters(registry, () => analytics.state().parity);
   gauge('analytics_restarts', 'Restarts of the analytics process.', () => analytics.state().restarts);
 }

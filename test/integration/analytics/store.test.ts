@@ -228,3 +228,29 @@ describe('migrations', () => {
     expect(sums[0]?.n).toBe(2_000);
   });
 });
+
+describe('the health of a model', { timeout: 60_000 }, () => {
+  it('is a row a measure, and written again for the same time it stands once', async () => {
+    const record = {
+      tenantId: 'default',
+      atMs: startMs,
+      model: { id: 'm', version: 'b'.repeat(64), role: 'champion' as const },
+      measures: [
+        { name: 'psi', input: '(score)', value: 0.25 },
+        { name: 'missing_ratio', input: 'amountMinor', value: 0 },
+      ],
+    };
+    await store.recordHealth(record);
+    await store.recordHealth({ ...record, measures: record.measures.map((one) => ({ ...one, value: one.value + 1 })) });
+    await store.recordHealth({ ...record, atMs: startMs + 1, measures: [] });
+    const rows = await select(
+      client,
+      `SELECT role, measure, input, value, toUnixTimestamp64Milli(measuredAt) AS atMs FROM ${database}.model_health FINAL ORDER BY measure`,
+      {},
+    );
+    expect(rows).toEqual([
+      { role: 'champion', measure: 'missing_ratio', input: 'amountMinor', value: 1, atMs: startMs },
+      { role: 'champion', measure: 'psi', input: '(score)', value: 1.25, atMs: startMs },
+    ]);
+  });
+});

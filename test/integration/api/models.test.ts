@@ -32,6 +32,7 @@ const paymentsMax = 700;
 const batchRows = 175;
 const labelsAtOnce = 25;
 const waitMs = 40_000;
+const answerMs = 20_000;
 
 const plain = await defaultBundle();
 /** The default model with a card that says what it was trained on: here, payments that the simulator made. */
@@ -70,19 +71,33 @@ type Health = ModelHealth &
   Named & { readonly parity: Omit<ParityState, 'shown'> & { readonly shown: readonly unknown[] } };
 type Comparison = Omit<ModelComparison, 'models'> & { readonly models: readonly (ComparedModel & Named)[] };
 
-/** The body of an answer that is expected to be one. */
+/** The body of an answer that is expected to be one. On a busy machine the store may take longer than a request may: asked again. */
 async function ok(path: string): Promise<unknown> {
-  const { status, body } = await get(path);
-  expect(status).toBe(200);
-  return body;
+  return await vi.waitFor(
+    async () => {
+      const { status, body } = await get(path);
+      expect(status, JSON.stringify(body)).toBe(200);
+      return body;
+    },
+    { timeout: answerMs, interval: 250 },
+  );
 }
 const health = async (path: string): Promise<Health> => (await ok(`models/${path}`)) as Health;
 const comparison = async (path: string): Promise<Comparison> => (await ok(`models/${path}`)) as Comparison;
 
-async function post(path: string, body: unknown): Promise<number> {
-  const response = await fetch(`${server.url}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  await response.arrayBuffer();
-  return response.status;
+/** Expects that it is taken; sent again where the answer says so: 503, as on a machine too busy to make it durable in time. */
+async function post(path: string, body: unknown): Promise<void> {
+  const init = { method: 'POST', headers, body: JSON.stringify(body) };
+  const answer = await vi.waitFor(
+    async () => {
+      const response = await fetch(`${server.url}/v1/${path}`, init);
+      const text = await response.text();
+      expect(response.status, text).not.toBe(503);
+      return { status: response.status, text };
+    },
+    { timeout: answerMs, interval: 250 },
+  );
+  expect(answer.status, answer.text).toBe(200);
 }
 
 beforeAll(async () => {
@@ -97,7 +112,7 @@ beforeAll(async () => {
   }
   for (let from = 0; from < made.length; from += batchRows) {
     const payments = made.slice(from, from + batchRows).map(({ payment }) => payment);
-    expect(await post('decisions/batch', payments)).toBe(200);
+    await post('decisions/batch', payments);
   }
   const labelled = made.filter(({ label }, i) => label === 'fraud' || i % 4 === 0);
   for (let from = 0; from < labelled.length; from += labelsAtOnce) {
@@ -105,7 +120,7 @@ beforeAll(async () => {
     const sent = labelled
       .slice(from, from + labelsAtOnce)
       .map(({ payment: { paymentId }, label }) => post('labels', { paymentId, label, source: 'analyst', labelledAt }));
-    expect(new Set(await Promise.all(sent))).toEqual(new Set([200]));
+    await Promise.all(sent);
   }
   await vi.waitFor(
     async () => {
@@ -222,7 +237,7 @@ describe('GET /v1/models/{id}/comparison', () => {
     expect([absent.code, absent.stderr]).toEqual([1, expect.stringMatching(/model_not_found/)]);
     const refused = await holdfast(['model', 'compare', '--url', server.url], { HOLDFAST_API_KEY: 'hf_wrong' });
     expect(refused.code).toBe(2);
-  });
+  }, 120_000);
 });
 
 describe('asking for models', () => {
@@ -242,8 +257,15 @@ describe('asking for models', () => {
 
 describe('the metrics', () => {
   it('have a series for each model and input, and none that a payment brought', async () => {
-    await server.system.modelGauges.refresh();
-    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const text = await vi.waitFor(
+      async () => {
+        await server.system.modelGauges.refresh();
+        const exposed = await (await fetch(`${server.url}/metrics`)).text();
+        expect(exposed).toContain('holdfast_model_scored_payments{model="champion"}');
+        return exposed;
+      },
+      { timeout: answerMs, interval: 250 },
+    );
     const series = (name: string): string[] =>
       text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
     expect(series('holdfast_model_psi').length).toBe(facts.length + 1);
