@@ -57,7 +57,9 @@ export class StreamConsumer {
   /** By partition, for messages that tell no time. */
   readonly #lastTimeMs = new Map<number, number>();
   #failed: { readonly error: unknown } | undefined;
-  #reader: { readonly of: Subscription; readonly reader: InStepReader<Entry>; readonly positions: Positions } | undefined;
+  #reader:
+    | { readonly of: Subscription; readonly reader: InStepReader<Entry>; readonly positions: Positions }
+    | undefined;
   readonly #loop: ConsumerLoop;
 
   constructor(options: StreamOptions) {
