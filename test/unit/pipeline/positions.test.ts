@@ -13,7 +13,14 @@ const at = (partition: number, nextOffset: number): Commit => ({
 const never = 1_000_000;
 
 function subscriptionOf(commit: (commits: readonly Commit[]) => Promise<void>): Subscription {
-  return { commit, poll: async () => [], rewind: () => {}, lag: async () => 0, behind: () => new Set(), close: async () => {} };
+  return {
+    commit,
+    poll: async () => [],
+    rewind: () => {},
+    lag: async () => 0,
+    behind: () => new Set(),
+    close: async () => {},
+  };
 }
 
 test('positions given one after another are one request, the newest of each partition', async () => {
