@@ -25,10 +25,12 @@ export function nodePath() {
 }
 
 /**
- * For commands that somebody waits for: young objects are collected in small steps of about 1 ms instead of 5 to 7, for twice the
- * (small) work. What a payment leaves behind lives as long as the payment; MiB.
+ * Node's flags of a command of the CLI. Where somebody waits (`up`, `serve`) young objects are collected in small steps of about 1 ms
+ * instead of 5 to 7, for twice the (small) work. `stream` has batches in flight that outlive a collection: the larger the
+ * space, the fewer are copied. MiB, of which there are three.
  */
-export const latencyFlags = ['--max-semi-space-size=4'];
+export const nodeFlags = (command) =>
+  JSON.parse(readFileSync(join(root, 'bin', 'nodeFlags.json'), 'utf8'))[command] ?? [];
 
 /** The environment for children: our tools first on PATH. */
 export function childEnvironment(extra = {}) {

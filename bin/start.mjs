@@ -1,5 +1,5 @@
 /** `npm start`: installs what is missing, then runs the whole system; `npm start -- --no-demo` passes its options on. */
-import { ensureInstalled, latencyFlags, nodePath, run } from './bootstrap.mjs';
+import { ensureInstalled, nodeFlags, nodePath, run } from './bootstrap.mjs';
 
 ensureInstalled();
-process.exitCode = await run(nodePath(), [...latencyFlags, 'src/cli/main.ts', 'up', ...process.argv.slice(2)]);
+process.exitCode = await run(nodePath(), [...nodeFlags('up'), 'src/cli/main.ts', 'up', ...process.argv.slice(2)]);

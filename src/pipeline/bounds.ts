@@ -6,10 +6,12 @@ export const bounds = {
   inFlightPaymentsMax: 4096,
   /** Micro-batches between decode and record at one time. */
   inFlightBatchesMax: 8,
-  /** Payments in one micro-batch. */
-  batchRowsMax: 256,
+  /** Payments in one batch. */
+  batchRowsMax: 512,
+  /** Payments in one micro-batch of those that somebody waits for: the first of them waits for the last. */
+  inlineRowsMax: 256,
   /** Messages the stream consumer reads at once. */
-  pollMessagesMax: 256,
+  pollMessagesMax: 512,
   /** Stream batches between poll and record at one time. */
   streamBatchesMax: 4,
   /** Least time left before the deadline for the model to be tried at all, milliseconds. */
@@ -25,6 +27,8 @@ export const bounds = {
 } as const;
 
 if (bounds.batchRowsMax > frameRowsMax) throw new Error('batchRowsMax must fit a frame');
-if (bounds.inFlightBatchesMax * bounds.batchRowsMax > bounds.inFlightPaymentsMax) {
+if (Math.max(bounds.inlineRowsMax, bounds.pollMessagesMax) > bounds.batchRowsMax)
+  throw new Error('a batch must fit batchRowsMax');
+if (bounds.inFlightBatchesMax * bounds.inlineRowsMax > bounds.inFlightPaymentsMax) {
   throw new Error('inFlightPaymentsMax must cover the batches in flight');
 }

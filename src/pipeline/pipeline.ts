@@ -200,7 +200,7 @@ export class Pipeline {
   #drain(): void {
     while (this.#queue.length > 0 && this.#running < bounds.inFlightBatchesMax) {
       const tenantId = (this.#queue[0] as Item).tenantId;
-      const end = this.#queue.findIndex((item, i) => i === bounds.batchRowsMax || item.tenantId !== tenantId);
+      const end = this.#queue.findIndex((item, i) => i === bounds.inlineRowsMax || item.tenantId !== tenantId);
       const items = this.#queue.splice(0, end === -1 ? this.#queue.length : end);
       this.#running++;
       void this.#run(tenantId, items, [], undefined, () => {})

@@ -10,7 +10,6 @@ import { Payment } from '../domain/payment.ts';
 import { hashText } from '../features/hash.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
 import { Batch } from './batch.ts';
-import { bounds } from './bounds.ts';
 import { decideBatch } from './decide.ts';
 import type { AnalyticsRow, DecisionRecord, ShadowScore } from './ports.ts';
 import { fillBatch, scoreInline } from './score.ts';
@@ -20,6 +19,8 @@ import { degradedBit } from './serialise.ts';
 export const shadowRowsPerBlockMax = 20_000;
 /** What challengers may take of a block, milliseconds of CPU time; looked at between micro-batches. */
 export const shadowMsPerBlockMax = 1_000;
+/** Payments that are scored without a look at the time. */
+const rowsMax = 256;
 /** Releases whose challengers are kept compiled; a block seldom has more than two. */
 const releasesMax = 4;
 
@@ -135,7 +136,7 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
     if (found !== undefined) return found;
     const made = options
       .challengersOf(releaseId)
-      .then((releases) => releases.map((release) => new Batch(release, bounds.batchRowsMax)));
+      .then((releases) => releases.map((release) => new Batch(release, rowsMax)));
     if (known.size >= releasesMax) known.delete(known.keys().next().value ?? '');
     known.set(releaseId, made);
     // It may be readable the next time.
@@ -164,13 +165,13 @@ export function createShadowScorer(options: ShadowOptions): ShadowScorer {
     budget: Budget,
   ): Promise<readonly ShadowScore[]> {
     const scores: ShadowScore[] = [];
-    for (let from = 0; from < rows.length; from += bounds.batchRowsMax) {
+    for (let from = 0; from < rows.length; from += rowsMax) {
       if (budget.leftMs <= 0) {
         dropped += rows.length - from;
         return scores;
       }
       const startMs = spentMs();
-      const slice = rows.slice(from, from + bounds.batchRowsMax);
+      const slice = rows.slice(from, from + rowsMax);
       try {
         scores.push(...scoreWith(batches, slice));
       } catch (error) {

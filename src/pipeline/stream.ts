@@ -9,6 +9,7 @@ import { InStepReader } from './inStep.ts';
 import { Item } from './item.ts';
 import type { SubscriptionDead } from './logErrors.ts';
 import type { Pipeline } from './pipeline.ts';
+import { Positions } from './positions.ts';
 import type { Commit, DecisionStore, EventLog, Message, StepMarks, Subscription } from './ports.ts';
 import { topics } from './ports.ts';
 
@@ -17,6 +18,8 @@ export const streamGroup = 'holdfast-stream';
 const idleWaitMs = 1000;
 /** Pause after a failed batch, before the same messages are read again. */
 const retryPauseMs = 250;
+/** Pause before a commit of positions, for those that come meanwhile. */
+const commitIntervalMs = 100;
 
 export interface StreamOptions {
   readonly log: EventLog;
@@ -54,7 +57,9 @@ export class StreamConsumer {
   /** By partition, for messages that tell no time. */
   readonly #lastTimeMs = new Map<number, number>();
   #failed: { readonly error: unknown } | undefined;
-  #reader: { readonly of: Subscription; readonly reader: InStepReader<Entry> } | undefined;
+  #reader:
+    | { readonly of: Subscription; readonly reader: InStepReader<Entry>; readonly positions: Positions }
+    | undefined;
   readonly #loop: ConsumerLoop;
 
   constructor(options: StreamOptions) {
@@ -89,16 +94,21 @@ export class StreamConsumer {
     const entryOf = (message: Message): Entry => this.#entryOf(message);
     // What was read ahead by a membership that has ended belongs to nobody.
     if (this.#reader?.of !== subscription) {
-      this.#reader = { of: subscription, reader: new InStepReader({ subscription, clock, marks, entryOf }) };
+      this.#reader = {
+        of: subscription,
+        reader: new InStepReader({ subscription, clock, marks, entryOf }),
+        positions: new Positions(subscription, commitIntervalMs, (error) => this.#fail(error)),
+      };
     }
-    const { reader } = this.#reader;
+    const { reader, positions } = this.#reader;
     try {
       while (!this.#loop.stopping && this.#failed === undefined) {
         const entries = await this.#loop.polled(reader.next(bounds.pollMessagesMax, idleWaitMs));
-        if (entries.length > 0) await this.#take(subscription, entries);
+        if (entries.length > 0) await this.#take(positions, entries);
       }
     } finally {
       await Promise.allSettled(this.#running);
+      await positions.flush();
       await this.#forgetFailure(subscription, reader);
     }
   }
@@ -127,7 +137,7 @@ export class StreamConsumer {
    * Starts on a batch; resolves when another may be read. Batches are counted one after another. Decisions of several may become
    * durable at a time, so that they share sends; a position does only after all decisions before it.
    */
-  async #take(subscription: Subscription, entries: readonly Entry[]): Promise<void> {
+  async #take(positions: Positions, entries: readonly Entry[]): Promise<void> {
     const before = this.#decided;
     const enriched = Promise.withResolvers<void>();
     const decided = this.#enriched
@@ -136,14 +146,19 @@ export class StreamConsumer {
     this.#enriched = enriched.promise;
     const durable = decided.then((commits) => before.then(() => commits));
     this.#decided = durable;
-    const committed = durable.then((commits) => (this.#atomic ? undefined : subscription.commit(commits)));
-    const tracked: Promise<void> = committed
-      .catch((error: unknown) => {
-        this.#failed ??= { error };
-      })
+    const tracked: Promise<void> = durable
+      .then(
+        (commits) => (this.#atomic ? undefined : positions.commit(commits)),
+        (error: unknown) => this.#fail(error),
+      )
       .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
     if (this.#running.size >= bounds.streamBatchesMax) await Promise.race(this.#running);
+  }
+
+  /** The loop ends, and reads again from what is committed. */
+  #fail(error: unknown): void {
+    this.#failed ??= { error };
   }
 
   /** @returns the positions after the messages, when all their decisions are durable. */
