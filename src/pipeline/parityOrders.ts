@@ -15,10 +15,20 @@ import { sharedParityBounds, type SharedParityOptions } from './sharedParityType
 
 /** A sampled payment with features that differ. */
 export interface Differing extends Sampled {
+  readonly program: FeatureProgram;
+  readonly sources: readonly FeatureSource[];
   readonly counted: SharedPayment;
   readonly features: readonly number[];
   /** All its features in the probable order. */
   readonly natural: Float64Array;
+}
+
+/** Features of one payment that are tried together: of the same kinds of entity. */
+interface Task {
+  readonly one: Differing;
+  readonly features: readonly number[];
+  readonly plans: FeatureProgram['entities'];
+  readonly candidates: number;
 }
 
 type TrialOptions = Pick<SharedParityOptions, 'createMemory' | 'pause' | 'trialAppendsMax'>;
@@ -65,32 +75,53 @@ export class OrderTrials {
     this.#index = byEntity(history);
   }
 
-  /** Counts each differing feature as a mismatch or as what it is instead. */
-  async settle(one: Differing, program: FeatureProgram, sources: readonly FeatureSource[]): Promise<void> {
+  /** Counts each differing feature as a mismatch or as what it is instead; first those of which there are the fewest orders. */
+  async settle(differing: readonly Differing[]): Promise<void> {
+    const tasks: Task[] = [];
+    for (const one of differing) {
+      tasks.push(...this.#tasksOf(one));
+      await this.#options.pause();
+    }
+    tasks.sort((a, b) => a.candidates - b.candidates);
+    for (const task of tasks) {
+      await this.#settle(task);
+      await this.#options.pause();
+    }
+  }
+
+  #tasksOf(one: Differing): Task[] {
+    const { program, sources, counted } = one;
     const byKinds = Map.groupBy(one.features, (feature) => JSON.stringify(sources[feature]?.kinds));
-    for (const features of byKinds.values()) {
+    return [...byKinds.values()].map((features) => {
       const kinds = sources[features[0] ?? 0]?.kinds ?? [];
       const plans = readBy(program).filter(({ kind }) => kinds.includes(kind));
-      const neighbours = neighboursOf(one.counted, plans, this.#index);
-      const unexplained = await this.#unexplained(one, program, new Set(features), neighbours);
-      if (unexplained === undefined) this.#tally.orderUnknown += features.length;
-      else {
-        this.#tally.otherOrder += features.length - unexplained.size;
-        for (const i of unexplained) {
-          const { record, natural } = one;
-          this.#tally.mismatch(record, program.names[i] ?? '', record.features[i] as number, natural[i] as number);
-        }
-      }
+      // Only how many: all neighbours of all of them would be a lot to keep.
+      return { one, features, plans, candidates: neighboursOf(counted, plans, this.#index).candidates.length };
+    });
+  }
+
+  async #settle({ one, features, plans }: Task): Promise<void> {
+    const { program, record, natural } = one;
+    const neighbours = neighboursOf(one.counted, plans, this.#index);
+    const unexplained = await this.#unexplained(one, new Set(features), neighbours);
+    if (unexplained === undefined) {
+      this.#tally.orderUnknown += features.length;
+      return;
+    }
+    this.#tally.otherOrder += features.length - unexplained.size;
+    for (const i of unexplained) {
+      this.#tally.mismatch(record, program.names[i] ?? '', record.features[i] as number, natural[i] as number);
     }
   }
 
   /** Features that no order gives; undefined where not every order was tried, and none that was gives them all. */
   async #unexplained(
     one: Differing,
-    program: FeatureProgram,
     features: Set<number>,
     { before, candidates }: Neighbours,
   ): Promise<ReadonlySet<number> | undefined> {
+    // The probable order is the only one.
+    if (candidates.length === 0) return features;
     const all = candidates.length <= sharedParityBounds.candidatesMax;
     for (const chosen of orders(candidates, all)) {
       if (features.size === 0) break;
@@ -98,13 +129,13 @@ export class OrderTrials {
       // Too long a history of one payment leaves what is left to the others.
       if (appends > this.#leftAppends) return undefined;
       this.#leftAppends -= appends;
-      const again = await this.#count(one, program, [...before, ...chosen]);
+      const again = await this.#count(one, [...before, ...chosen]);
       for (const i of features) if (agreement(one.record, i, again) !== 'differs') features.delete(i);
     }
     return all || features.size === 0 ? features : undefined;
   }
 
-  async #count({ counted }: Differing, program: FeatureProgram, events: readonly Counted[]) {
+  async #count({ counted, program }: Differing, events: readonly Counted[]) {
     const { memory, tenant } = this.#blank(program, events.length);
     const again = createFeatureMatrix(program.names.length, 1);
     // A label finds its payment only where that is counted.

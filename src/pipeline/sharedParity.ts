@@ -122,7 +122,8 @@ async function countAgain(
       if (agreement(one.record, i, again) === 'differs') features.push(i);
       else tally.count(one.record, name, i, again);
     });
-    if (features.length > 0) differing.push({ ...one, counted, features, natural: again.values.slice() });
+    if (features.length > 0)
+      differing.push({ ...one, program, sources, counted, features, natural: again.values.slice() });
   }
   tally.skip('log_begins_later', due.size);
   return differing;
@@ -141,12 +142,9 @@ export async function checkSharedParity(options: SharedParityOptions): Promise<P
         wantedOf(groups),
       );
       tally.skip('too_many_payments', history.givenUp.size);
-      const trials = new OrderTrials(options, tally, history);
-      for (const group of groups) {
-        for (const one of await countAgain(options, tally, group, history)) {
-          await trials.settle(one, group.program, group.sources);
-        }
-      }
+      const differing: Differing[] = [];
+      for (const group of groups) differing.push(...(await countAgain(options, tally, group, history)));
+      await new OrderTrials(options, tally, history).settle(differing);
     } catch (error) {
       if (!(error instanceof TooManyLabels)) throw error;
       tally.skip(

@@ -213,9 +213,17 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
       ids.map((id) => ({ tenantId: 'default', paymentId: `${id}0`, ...shown })),
     );
     expect({ code, mismatches: report.mismatches }).toEqual({ code: 1, mismatches: planted });
-    await waitFor('the metric', async () =>
-      (await metric(sink, 'holdfast_feature_parity_mismatches_total')) > 0 ? true : undefined,
-    );
+    // All that the check says, so that a failure tells what it did instead.
+    const said = async (): Promise<string> => {
+      const text = await (await fetch(`${sink.url}/metrics`)).text();
+      return text
+        .split('\n')
+        .filter((line) => line.startsWith('holdfast_feature_parity_'))
+        .join('\n');
+    };
+    await expect
+      .poll(said, { timeout: 60_000, interval: 500 })
+      .toMatch(/^holdfast_feature_parity_mismatches_total [1-9]/m);
     expect(await metric(sink, 'holdfast_feature_parity_compared_total')).toBeGreaterThan(0);
   }, 90_000);
 

@@ -70,6 +70,18 @@ describe(`the parity check over topics (seed ${seed})`, () => {
     });
   });
 
+  it('shows a value of a payment that nobody came near in time, however little may be tried', async () => {
+    const planted = count - 2;
+    const other = sharedDecisions(release, { count, atOnce: 1, seed }, (message, i) =>
+      i === planted ? message.replace(/("customer\.count\.24h":\{"value":)\d+/, '$1444') : message,
+    );
+    const { mismatches, shown } = await check(other, { sample: count, trialAppendsMax: 0 });
+    expect({ mismatches, of: shown.map(({ paymentId }) => paymentId) }).toEqual({
+      mismatches: 1,
+      of: [other.records[planted]?.paymentId],
+    });
+  });
+
   it('compares of a topic that begins later what it reaches, and counts the rest', async () => {
     shared.topics.forgotten = 60;
     const report = await check(shared);
