@@ -70,8 +70,10 @@ export class PlatformaticMember implements GroupMember {
     try {
       await this.#group.joinGroup();
     } catch (error) {
-      if (isMatterOfTime(error)) throw error;
-      this.#dead(error);
+      // Another one came or went while this one joined: it goes on as at any later rebalance.
+      if (isRebalance(error)) this.#joinAgain(error);
+      else if (isMatterOfTime(error)) throw error;
+      else this.#dead(error);
     }
   }
 
