@@ -75,21 +75,19 @@ function parseRow(record: DecisionRecord): ParsedRow {
   return { record, decision, decisionText, decidedAtMs: Date.parse(decision.decidedAt) };
 }
 
-function boundsOf(record: DecisionRecord, names: readonly string[]): Record<string, number> {
-  const bounds: Record<string, number> = {};
+function boundsOf(record: DecisionRecord, names: readonly string[]): [name: string, bound: number][] {
+  const bounds: [string, number][] = [];
   for (let i = 0; i < names.length; i += 1) {
     const bound = record.bounds[i] ?? 0;
-    if (bound !== 0) bounds[names[i] ?? ''] = bound;
+    if (bound !== 0) bounds.push([names[i] ?? '', bound]);
   }
   return bounds;
 }
 
-function attributesOf(payment: Record<string, unknown>): Record<string, string> {
-  const attributes: Record<string, string> = {};
+function attributesOf(payment: Record<string, unknown>): [name: string, value: string][] {
   const given = payment['attributes'];
-  if (typeof given !== 'object' || given === null) return attributes;
-  for (const [name, value] of Object.entries(given)) attributes[name] = String(value);
-  return attributes;
+  if (typeof given !== 'object' || given === null) return [];
+  return Object.entries(given).map(([name, value]) => [name, String(value)]);
 }
 
 /** Payment fields that are columns of the same name, in order; an absent one is the empty string. */

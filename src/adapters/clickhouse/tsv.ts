@@ -43,10 +43,10 @@ export function numbersField(values: readonly number[]): string {
   return `[${values.join(',')}]`;
 }
 
-/** A map of texts to texts or finite numbers. */
-export function mapField(entries: Readonly<Record<string, string | number>>): string {
+/** A map of texts to texts or finite numbers. Pairs, not an object: assigning to an object would lose a name such as `__proto__`. */
+export function mapField(entries: Iterable<readonly [name: string, value: string | number]>): string {
   const parts: string[] = [];
-  for (const [name, value] of Object.entries(entries)) {
+  for (const [name, value] of entries) {
     parts.push(`${quoted(name)}:${typeof value === 'number' ? value : quoted(value)}`);
   }
   return `{${parts.join(',')}}`;

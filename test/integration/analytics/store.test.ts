@@ -98,7 +98,7 @@ describe(`blocks (seed ${seed})`, { timeout: 120_000 }, () => {
     const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 });
     const nasty = fc.oneof(
       text,
-      fc.constantFrom('\\N', '\\', ';', "');", '\t\n\r\0\b\f', ' lead', "'", '{}', '[]', '--'),
+      fc.constantFrom('\\N', '\\', ';', "');", '\t\n\r\0\b\f', ' lead', "'", '{}', '[]', '--', '__proto__'),
     );
     const samples = fc.sample(fc.tuple(nasty, nasty, nasty), { numRuns: 200, seed });
     const made = block('texts', 0, samples.length);
