@@ -127,6 +127,8 @@ const wholeNumberNames: ReadonlySet<VariableName> = new Set([
   'HOLDFAST_RAW_MONTHS',
   'HOLDFAST_ROLLUP_MONTHS',
   'HOLDFAST_SHADOW_PERCENT',
+  'REDIS_CLAIM_HOURS',
+  'REDIS_COPIES_MIB',
 ]);
 /** Real services that this version cannot use yet. */
 const serviceNames = ['DATABASE_URL'] as const;

@@ -26,6 +26,20 @@ export const redisSchema = {
       examples: ['/etc/holdfast/redis-ca.pem'],
     }),
   ),
+  REDIS_CLAIM_HOURS: Type.Integer({
+    default: 168,
+    minimum: 1,
+    maximum: 8760,
+    description:
+      'How long Redis keeps the decision that stands for a payment id, in hours: longer than a payment may take to be delivered again. About 2 kB each.',
+  }),
+  REDIS_COPIES_MIB: Type.Integer({
+    default: 128,
+    minimum: 1,
+    maximum: 16_384,
+    description:
+      'Memory of a process for copies of the entities it used last, in MiB: of what is not among them Redis sends all it has.',
+  }),
 };
 
 /** What the values must be, in words. */
@@ -33,7 +47,7 @@ export const redisExpectations: Readonly<Record<string, string>> = {
   REDIS_URL: 'redis:// or rediss:// URLs, several separated by commas',
 };
 
-export interface RedisSettings {
+export interface RedisConnectionSettings {
   readonly urls: readonly string[];
   /** The URLs are nodes of a Redis Cluster. */
   readonly cluster: boolean;
@@ -43,11 +57,21 @@ export interface RedisSettings {
   readonly tlsCaFile?: string | undefined;
 }
 
+export interface RedisSettings extends RedisConnectionSettings {
+  readonly claimMs: number;
+  readonly copiesBytesMax: number;
+}
+
+const hourMs = 3_600_000;
+const mebibyte = 2 ** 20;
+
 interface RedisVariables {
   readonly REDIS_URL?: string;
   readonly REDIS_USERNAME?: string;
   readonly REDIS_PASSWORD?: string;
   readonly REDIS_TLS_CA?: string;
+  readonly REDIS_CLAIM_HOURS: number;
+  readonly REDIS_COPIES_MIB: number;
 }
 
 /** @returns undefined where no URL is set; a sentence is added to `problems` for each setting that lacks another. */
@@ -66,5 +90,7 @@ export function redisSettings(values: RedisVariables, problems: string[]): Redis
   if (tlsCaFile !== undefined && encrypted === 0) problems.push('REDIS_TLS_CA is set without rediss:// in REDIS_URL.');
   if (username !== undefined && password === undefined) problems.push('REDIS_USERNAME needs REDIS_PASSWORD.');
   const cluster = urls.length > 1 || given.some((each) => clusterPattern.test(each));
-  return { urls, cluster, username, password, tlsCaFile };
+  const claimMs = values.REDIS_CLAIM_HOURS * hourMs;
+  const copiesBytesMax = values.REDIS_COPIES_MIB * mebibyte;
+  return { urls, cluster, username, password, tlsCaFile, claimMs, copiesBytesMax };
 }

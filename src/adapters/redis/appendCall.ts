@@ -7,6 +7,10 @@ import type { EntityCopy } from './entityCopy.ts';
 
 const planBytes = 28;
 const keyHeadBytes = 12;
+/** What to do with a key, and what its record's width says besides, as the script reads them. */
+const putOffExpiry = 1;
+const searchAll = 2;
+const toldKnown = 128;
 const wideAmount = amountWidths.wide;
 
 /** A row that reads an entity in another role, after so many of the rows that touch it. */
@@ -71,6 +75,18 @@ function openAt(plan: EntityPlan, view: DataView, bytes: Uint8Array, at: number)
   return recordCell;
 }
 
+const copyCell = new StateCell();
+
+/** Opens what is known of an entity. False where one of the payments may be in Redis and, folded or forgotten, not here. */
+function openKnown({ copy, rows }: KeyWork, factsOf: (row: number) => PaymentFacts): boolean {
+  if (copy === undefined) return false;
+  copyCell.open(copy.plan, copy.view, copy.bytes, 0);
+  const { completeSinceMs } = copyCell;
+  return rows.every((row) => factsOf(row).timeMs > completeSinceMs);
+}
+
+const holds = ({ timeMs, id }: PaymentFacts): boolean => copyCell.find(timeMs, id, copyCell.upperBound(timeMs)) >= 0;
+
 /** ARGV 2 of one call. @param factsOf the facts of a row */
 export function encodeRequest(
   plans: readonly EntityPlan[],
@@ -83,7 +99,8 @@ export function encodeRequest(
   for (const work of works) {
     const plan = plans[work.planIndex] as EntityPlan;
     view.setUint8(at, work.planIndex);
-    view.setUint8(at + 1, work.refresh ? 1 : 0);
+    const isKnown = openKnown(work, factsOf);
+    view.setUint8(at + 1, (work.refresh ? putOffExpiry : 0) + (isKnown ? 0 : searchAll));
     view.setUint32(at + 2, work.copy?.generation ?? 0, true);
     view.setUint32(at + 6, work.knownBytes, true);
     view.setUint16(at + 10, work.rows.length, true);
@@ -91,7 +108,8 @@ export function encodeRequest(
     work.recordsAt = at;
     for (const row of work.rows) {
       const facts = factsOf(row);
-      view.setUint8(at, plan.hasAmount ? facts.amountBytes : 0);
+      const known = isKnown && holds(facts) ? toldKnown : 0;
+      view.setUint8(at, (plan.hasAmount ? facts.amountBytes : 0) + known);
       writeRecord(openAt(plan, view, bytes, at + 1), 0, facts);
       at += 1 + requestRecordBytes(plan);
     }

@@ -1,12 +1,12 @@
 /** The one way to Redis: options against the client's traps, scripts by their hash, errors without the command. */
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
-import type { RedisSettings } from '../../config/redis.ts';
+import type { RedisConnectionSettings } from '../../config/redis.ts';
 import { type RedisUnavailable, redisUnavailable } from './errors.ts';
 import { createExchange } from './exchange.ts';
 import type { Script } from './scripts.ts';
 
-export interface RedisConnectionOptions extends RedisSettings {
+export interface RedisConnectionOptions extends RedisConnectionSettings {
   /** Longest wait for one reply, milliseconds. */
   readonly commandTimeoutMs?: number;
   /** Told of every loss of the connection and of what the client reports. */

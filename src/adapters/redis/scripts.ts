@@ -16,12 +16,18 @@ export interface Script {
 
 export const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(lua).digest('hex') });
 
+/** A value of which the caller knows so many bytes is not read as a whole any more: from here on that costs more than two calls. */
+const longBytes = 2048;
+
 /**
- * Appends records to entities, each once by time and id, and answers what the caller does not know yet.
+ * Appends records to entities, each once by time and id, and answers what the caller does not know yet. A record is looked for only
+ * in what the caller does not know, and of a long value only that is read and written: Redis spends about as long on a busy
+ * terminal with thousands of payments as on a new card.
  *
  * ARGV 1: 28 bytes a plan: bytes of a record in ARGV 2 and without its amount u8, expiry in seconds u32, bucket bytes u16,
- * header of an empty state. ARGV 2, for each key: plan u8, whether to put off its
- * expiry u8 (that costs as much as the rest of writing), known generation and length u32, records u16, then for each: amount bytes u8, record with the widest amount. ARGV 3: first generation of new entities.
+ * header of an empty state. ARGV 2, for each key: plan u8, what to do u8 (1: put off its expiry, which costs as much as the rest of
+ * writing; 2: look for the records in all of the value; else only in what the caller does not know), known generation and length u32, records u16, then for each: amount bytes u8
+ * (and 128 where the caller knows it to be there), record with the widest amount. ARGV 3: first generation of new entities.
  * Answers a string a key: `1` (what follows the known prefix) or `0` (the whole value), `1` or `0` for each record (was
  * there or is new), and those bytes, the new records at their end.
  */
@@ -31,49 +37,86 @@ local sub, byte, find, unpack, floor = string.sub, string.byte, string.find, str
 local call = redis.call
 local out, at = {}, 1
 for i = 1, #KEYS do
-  local plan, refresh, generation, known, n = unpack('<BBc4I4I2', blob, at)
+  local key = KEYS[i]
+  local plan, what, generation, known, n = unpack('<BBI4I4I2', blob, at)
   at = at + 12
-  local recordBytes, amountAt, ttl, bucketBytes, header = unpack('<BBI4I2c20', plans, plan * 28 + 1)
-  local value = call('GET', KEYS[i])
-  if not value then
-    value = seed .. string.char(byte(header, 2) % 8) .. header
-    refresh = 1
+  local recordBytes, amountAt, ttl, bucketBytes = unpack('<BBI4I2', plans, plan * 28 + 1)
+  local refresh, searchAll = what % 2 == 1, what >= 2
+  -- value: the bytes of the value after the first skipped ones
+  local value, skipped, head, isKnown, width = nil, 0, nil, false, 0
+  if known >= ${longBytes} and not searchAll then
+    head = call('GETRANGE', key, 0, 6)
+    if #head == 7 and unpack('<I4', head) == generation then
+      width = byte(head, 7) % 8
+      isKnown = true
+      for k = 0, n - 1 do
+        local need = byte(blob, at + k * (1 + recordBytes))
+        if need < 128 and need > width then isKnown = false end
+      end
+      if isKnown then
+        -- with its last known byte: were it not there, the value would be another
+        value, skipped = call('GETRANGE', key, known - 1, -1), known - 1
+        if value == '' then value, skipped, isKnown = nil, 0, false end
+      end
+    end
   end
-  local shape = byte(value, 7)
-  local width = shape % 8
-  local first = 26 + floor(shape / 8) % 16 * bucketBytes
+  local first = known + 1 - skipped
+  if not value then
+    value = call('GET', key)
+    if not value then
+      local header = sub(plans, plan * 28 + 9, plan * 28 + 28)
+      value = seed .. string.char(byte(header, 2) % 8) .. header
+      refresh = true
+    end
+    local shape = byte(value, 7)
+    width = shape % 8
+    first = 26 + floor(shape / 8) % 16 * bucketBytes
+    isKnown = known > 0 and known <= #value and unpack('<I4', value) == generation
+  end
+  local from = first
+  if isKnown and not searchAll then from = known + 1 - skipped end
   local stride = amountAt + width
-  local flags, fresh = '', false
+  local length, flags = #value, ''
   for k = 1, n do
-    local id = sub(blob, at + 1, at + 10)
-    local found = find(value, id, first, true)
-    while found and (found - first) % stride ~= 0 do found = find(value, id, found + 1, true) end
+    local need = byte(blob, at)
+    local told = need >= 128
+    if told then need = need - 128 end
+    local found = told and isKnown
+    if not found and from <= #value then
+      local id = sub(blob, at + 1, at + 10)
+      found = find(value, id, from, true)
+      while found and (found - first) % stride ~= 0 do found = find(value, id, found + 1, true) end
+    end
     if found then
       flags = flags .. '1'
     else
-      local need = byte(blob, at)
       if need > width then
         local parts, pad = {}, string.rep('\\0', need - width)
         for p = first, #value, stride do parts[#parts + 1] = sub(value, p, p + stride - 1) .. pad end
         local next = struct.pack('<I4', (unpack('<I4', value) + 1) % 4294967296)
-        shape = shape - width + need
+        local shape = byte(value, 7) - width + need
         value = next .. sub(value, 5, 6) .. string.char(shape) .. sub(value, 8, first - 1) .. table.concat(parts)
+        isKnown, from, length = false, first, 0
         width = need
         stride = amountAt + width
       end
       value = value .. sub(blob, at + 1, at + stride)
       flags = flags .. '0'
-      fresh = true
     end
     at = at + 1 + recordBytes
   end
-  if fresh and refresh == 1 then
-    call('SET', KEYS[i], value, 'EX', ttl)
-  elseif fresh then
-    call('SET', KEYS[i], value, 'KEEPTTL')
+  if #value > length then
+    if skipped > 0 then
+      call('APPEND', key, sub(value, length + 1))
+      if refresh then call('EXPIRE', key, ttl) end
+    elseif refresh then
+      call('SET', key, value, 'EX', ttl)
+    else
+      call('SET', key, value, 'KEEPTTL')
+    end
   end
-  if known > 0 and known <= #value and sub(value, 1, 4) == generation then
-    out[i] = '1' .. flags .. sub(value, known + 1)
+  if isKnown then
+    out[i] = '1' .. flags .. sub(value, known + 1 - skipped)
   else
     out[i] = '0' .. flags .. value
   end

@@ -59,11 +59,13 @@ export function openSharedVelocity(
   { features }: CompiledRelease,
   connection: RedisConnection,
   cache: Pick<DecisionCache, 'lookup'>,
+  copiesBytesMax: number,
 ): RedisVelocityStore {
   const recorded = new RecordedPayments();
   return new RedisVelocityStore({
     program: features,
     connection,
+    copiesBytesMax,
     async isDecided(tenantId, payment) {
       const [claim] = await cache.lookup(tenantId, [payment.paymentId]);
       return claim !== undefined && recorded.isOf(claim.record, payment);

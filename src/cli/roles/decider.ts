@@ -91,8 +91,8 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
       logger.warn({ err: error }, 'Redis does not take the names of the features'),
     ),
   );
-  const cache = new RedisDecisionCache({ connection: redis });
-  const velocity = openSharedVelocity(release, redis, cache);
+  const cache = new RedisDecisionCache({ connection: redis, ttlMs: environment.redis.claimMs });
+  const velocity = openSharedVelocity(release, redis, cache, environment.redis.copiesBytesMax);
   opened.defer(async () => {
     await velocity.close();
   });

@@ -21,7 +21,7 @@ export function openRedisVelocity(settings: RedisSettings, program: FeatureProgr
     commandTimeoutMs: redisMs,
     onError: (error) => logger.warn({ err: error }, 'Redis'),
   });
-  const store = new RedisVelocityStore({ program, connection });
+  const store = new RedisVelocityStore({ program, connection, copiesBytesMax: settings.copiesBytesMax });
   return {
     store,
     dependency() {

@@ -29,6 +29,8 @@ import { Uncounted } from './uncounted.ts';
 import type { Actor } from './world.ts';
 
 export const tenantId = 'default';
+/** Few: entities are given up and read anew all the time. */
+const copiesBytesMax = 2 ** 16;
 /** Nobody reads them here, and making them takes longer than a history. */
 export const metrics = createPipelineMetrics(new Registry());
 
@@ -68,7 +70,7 @@ function openSimDecider(engines: Engines, actor: Actor, disk: SimDisk, waits: De
   const log = engines.kafka.client(actor);
   const connection = engines.redis.connect(actor, waits.redisMs);
   const cache = new RedisDecisionCache({ connection });
-  const redisVelocity = openSharedVelocity(release, connection, cache);
+  const redisVelocity = openSharedVelocity(release, connection, cache, copiesBytesMax);
   const uncounted = new Uncounted(redisVelocity);
   const told = (what: string, error: unknown) => world.trace(actor.name, () => `${what}: ${String(error)}`);
   const spool = new Spool({

@@ -66,8 +66,8 @@ class Entity {
     return this.#amountAt + this.width;
   }
 
-  has(id: Buffer): boolean {
-    let found = this.value.indexOf(id, this.first);
+  has(id: Buffer, from: number): boolean {
+    let found = this.value.indexOf(id, Math.max(from, this.first));
     while (found >= 0 && (found - this.first) % this.stride !== 0) found = this.value.indexOf(id, found + 1);
     return found >= 0;
   }
@@ -91,17 +91,22 @@ function append(data: RedisData, keys: readonly string[], args: readonly Argumen
   let at = 0;
   return keys.map((key) => {
     const plan = planAt(plans, blob.readUInt8(at));
+    const searchAll = blob.readUInt8(at + 1) >= 2;
     const generation = blob.subarray(at + 2, at + 6);
     const known = blob.readUInt32LE(at + 6);
     const records = blob.readUInt16LE(at + 10);
     at += 12;
     const width = Buffer.of(plan.header.readUInt8(1) % 8);
     const entity = new Entity(stringAt(data, key) ?? Buffer.concat([seed, width, plan.header]), plan);
+    const isKnown = (): boolean =>
+      known > 0 && known <= entity.value.length && entity.value.subarray(0, 4).equals(generation);
     let flags = '';
     for (let k = 0; k < records; k++) {
-      if (entity.has(blob.subarray(at + 1, at + 11))) flags += '1';
+      const isTold = blob.readUInt8(at) >= 128;
+      const from = isKnown() && !searchAll ? known : 0;
+      if ((isTold && isKnown()) || entity.has(blob.subarray(at + 1, at + 11), from)) flags += '1';
       else {
-        entity.widen(blob.readUInt8(at));
+        entity.widen(blob.readUInt8(at) % 128);
         entity.value = Buffer.concat([entity.value, blob.subarray(at + 1, at + 1 + entity.stride)]);
         flags += '0';
       }
@@ -109,7 +114,7 @@ function append(data: RedisData, keys: readonly string[], args: readonly Argumen
     }
     const { value } = entity;
     if (flags.includes('0')) data.set(key, value);
-    const delta = known > 0 && known <= value.length && value.subarray(0, 4).equals(generation);
+    const delta = isKnown();
     return Buffer.concat([Buffer.from((delta ? '1' : '0') + flags), delta ? value.subarray(known) : value]);
   });
 }
