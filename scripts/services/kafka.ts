@@ -1,5 +1,6 @@
 /** A real Kafka of one node (KRaft) in a temporary directory, on free ports. */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import '../../src/adapters/kafka/repair.ts';
@@ -22,7 +23,13 @@ export interface KafkaOptions {
   readonly secure?: Readonly<Record<string, string>>;
   /** More broker settings. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** One of several nodes that start together: its number, its ports, and all that vote, as `controller.quorum.voters` has them. */
+  readonly node?: { readonly id: number; readonly ports: readonly number[]; readonly voters: string };
 }
+
+/** For clients, for controllers, over TLS. */
+export const portsOfNode = 3;
+const soleNode = 1;
 
 export interface KafkaServer {
   /** host:port */
@@ -49,7 +56,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   for (let attempt = 1; ; attempt++) {
     const directory = serviceDirectory('kafka');
     try {
-      return await startOn({ directory, ports: await freePorts(3 + (options.proxyPorts ?? []).length) }, options);
+      const ports = options.node?.ports ?? (await freePorts(portsOfNode + (options.proxyPorts ?? []).length));
+      return await startOn({ directory, ports }, options);
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       if (attempt === startsMax) throw error;
@@ -62,6 +70,7 @@ async function startOn(layout: Layout, options: KafkaOptions): Promise<KafkaServ
   const [clientPort = 0, , securePort = 0, ...innerPorts] = ports;
   const brokers = `127.0.0.1:${clientPort}`;
   cpSync(kafkaTemplate, join(directory, 'data'), { recursive: true });
+  if (options.node !== undefined) nameNode(join(directory, 'data', 'meta.properties'), options.node.id);
   mkdirSync(join(directory, 'logs'));
   writeFileSync(join(directory, 'server.properties'), propertiesOf(settingsOf(layout, options)));
   writeFileSync(join(directory, 'log4j2.properties'), log4j);
@@ -86,6 +95,15 @@ async function startOn(layout: Layout, options: KafkaOptions): Promise<KafkaServ
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The template was made for the sole node; each of several has a number and a directory of its own. */
+function nameNode(metaFile: string, id: number): void {
+  const directoryId = randomBytes(16).toString('base64url');
+  const text = readFileSync(metaFile, 'utf8')
+    .replace(/^node\.id=.*$/m, `node.id=${id}`)
+    .replace(/^directory\.id=.*$/m, `directory.id=${directoryId}`);
+  writeFileSync(metaFile, text);
 }
 
 async function launch(directory: string, brokers: string): Promise<Running> {
@@ -135,8 +153,8 @@ function settingsOf({ directory, ports }: Layout, options: KafkaOptions): Record
   const ifSecure = (part: string): string[] => (secure.length === 0 ? [] : [part]);
   return {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'node.id': String(options.node?.id ?? soleNode),
+    'controller.quorum.voters': options.node?.voters ?? `${soleNode}@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     listeners: list([

@@ -26,8 +26,12 @@ interface Request {
   readonly from: ReadonlyMap<number, number>;
 }
 
-const responseOf = (error: unknown): FetchResponse | undefined =>
-  error instanceof Error && 'response' in error ? (error.response as FetchResponse | undefined) : undefined;
+/** Of the fetch: an error of what the client asks before it, the brokers' addresses say, has a response of another kind. */
+function responseOf(error: unknown): FetchResponse | undefined {
+  const response = error instanceof Error && 'response' in error ? error.response : undefined;
+  const isFetch = typeof response === 'object' && response !== null && 'responses' in response;
+  return isFetch && Array.isArray(response.responses) ? (response as FetchResponse) : undefined;
+}
 
 export class Fetcher {
   readonly #reader: Consumer;

@@ -8,7 +8,7 @@ import { waitFor } from '../server.ts';
 import { type History, post, type Sent } from './history.ts';
 import type { Window } from './faults.ts';
 import type { Decided } from './tail.ts';
-import type { World } from './world.ts';
+import type { RolesWorld } from './world.ts';
 
 const probes = 6;
 const dayMs = 86_400_000;
@@ -18,7 +18,7 @@ const edgeMs = 2_000;
 const probeDeadlineMs = 5000;
 
 /** Every payment has a decision in the topic. */
-export async function everyDecision({ tail }: World, payments: readonly Sent[]): Promise<Map<string, Decided>> {
+export async function everyDecision({ tail }: RolesWorld, payments: readonly Sent[]): Promise<Map<string, Decided>> {
   await waitFor('every payment to be decided', () =>
     Promise.resolve(payments.every(({ paymentId }) => tail.decided.has(paymentId)) ? true : undefined),
   );
@@ -87,7 +87,7 @@ async function featuresOf(url: string, paymentId: string): Promise<Recount> {
  * missing meanwhile; at most that, and what was on its way when it went.
  */
 function forgetful(
-  { tail }: World,
+  { tail }: RolesWorld,
   payments: readonly Sent[],
   probe: Sent,
   { fromMs, toMs }: Window,
@@ -123,7 +123,7 @@ function expectWithin(counted: Recount, [least, most]: readonly [Recount, Recoun
  * @returns the payments that asked
  */
 export async function recount(
-  world: World,
+  world: RolesWorld,
   history: History,
   random: Random,
   forgot: Window | undefined,
@@ -152,7 +152,7 @@ export async function recount(
 
 /** Each decision is one row, the one that stands. */
 export async function checkRows(
-  { front }: World,
+  { front }: RolesWorld,
   prefix: string,
   decided: ReadonlyMap<string, Decided>,
 ): Promise<void> {

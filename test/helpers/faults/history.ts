@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { topics } from '../../../src/pipeline/ports.ts';
 import type { Random } from '../../../src/simulator/random.ts';
 import { roleKey } from '../roles.ts';
-import type { World } from './world.ts';
+import type { RolesWorld } from './world.ts';
 
 export interface Sent {
   readonly paymentId: string;
@@ -59,12 +59,12 @@ export class History {
   readonly answered = new Map<string, string>();
   /** Codes of refusals over HTTP, with how often each came. */
   readonly refused = new Map<string, number>();
-  readonly #world: World;
+  readonly #world: RolesWorld;
   readonly #random: Random;
   readonly #options: HistoryOptions;
   #sent = 0;
 
-  constructor(world: World, random: Random, options: HistoryOptions) {
+  constructor(world: RolesWorld, random: Random, options: HistoryOptions) {
     this.#world = world;
     this.#random = random;
     this.#options = options;

@@ -2,7 +2,7 @@
 import type { RoleProcess } from '../roles.ts';
 import { waitFor } from '../server.ts';
 import type { Sent } from './history.ts';
-import type { World } from './world.ts';
+import type { RolesWorld } from './world.ts';
 
 /** Gauges that count what waits, and what may wait while payments come. */
 const waiting: Readonly<Record<string, number>> = {
@@ -33,7 +33,7 @@ export interface Recovery {
 }
 
 /** Resolves when the roles are whole, and everything that was on the topic has its decision. */
-export async function recovered({ roles, tail }: World, sent: readonly Sent[]): Promise<Recovery> {
+export async function recovered({ roles, tail }: RolesWorld, sent: readonly Sent[]): Promise<Recovery> {
   const fromMs = performance.now();
   let last: readonly string[] = ['nothing'];
   const missing = async (): Promise<true | undefined> => {

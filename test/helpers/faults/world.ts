@@ -17,9 +17,8 @@ import { DecisionsTail } from './tail.ts';
 
 const steppedClock = new URL('steppedClock.ts', import.meta.url).href;
 
-export interface World {
-  readonly kafka: KafkaServer;
-  readonly kafkaProxy: KafkaProxy;
+/** The roles and what they run over; of Kafka only the test's way to it. */
+export interface RolesWorld {
   readonly redis: RedisServer;
   readonly redisProxy: TcpProxy;
   readonly front: ClickHouseFront;
@@ -39,20 +38,49 @@ export interface World {
   close(): Promise<void>;
 }
 
+export interface World extends RolesWorld {
+  readonly kafka: KafkaServer;
+  readonly kafkaProxy: KafkaProxy;
+}
+
+/** Where Kafka is. */
+export interface KafkaSide {
+  /** What tells the roles. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly brokers: readonly string[];
+}
+
+/** One broker, with a proxy before it. */
 export async function startWorld(): Promise<World> {
-  const redisDirectory = mkdtempSync(join(tmpdir(), 'holdfast-faults-redis-'));
   const kafkaProxy = new KafkaProxy();
   const proxyPort = await kafkaProxy.listen();
+  const kafka = await startKafka({ proxyPorts: [proxyPort] });
+  const [target = ''] = kafka.proxied;
+  kafkaProxy.target = target;
+  const side = { environment: { KAFKA_BROKERS: `127.0.0.1:${proxyPort}` }, brokers: [kafka.brokers] };
+  const world = await startRoles(side);
+  return {
+    ...world,
+    kafka,
+    kafkaProxy,
+    async close() {
+      await world.close();
+      await kafkaProxy.close();
+      await kafka.stop();
+    },
+  };
+}
+
+/** A serve, two streams and a sink over this Kafka, with a Redis and a ClickHouse of their own. */
+export async function startRoles(kafka: KafkaSide): Promise<RolesWorld> {
+  const redisDirectory = mkdtempSync(join(tmpdir(), 'holdfast-faults-redis-'));
   const durable = ['--dir', redisDirectory, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
-  const [kafka, redis, front] = await Promise.all([
-    startKafka({ proxyPorts: [proxyPort] }),
+  const [redis, front] = await Promise.all([
     startRedis({ program: requires('redis').path, args: durable }),
     startClickHouseFront(),
   ]);
-  const [target = ''] = kafka.proxied;
-  kafkaProxy.target = target;
   const redisProxy = await startTcpProxy(redis.port);
-  const log = new KafkaEventLog({ connection: { brokers: [kafka.brokers] } });
+  const log = new KafkaEventLog({ connection: { brokers: kafka.brokers } });
   await log.ping();
   const tail = new DecisionsTail(log);
   const clockFile = join(redisDirectory, 'clock');
@@ -60,7 +88,7 @@ export async function startWorld(): Promise<World> {
   const environment = {
     NODE_OPTIONS: `--import=${steppedClock}`,
     TEST_CLOCK_FILE: clockFile,
-    KAFKA_BROKERS: `127.0.0.1:${proxyPort}`,
+    ...kafka.environment,
     REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
     CLICKHOUSE_URL: front.url,
     CLICKHOUSE_USER: front.login.user,
@@ -76,7 +104,7 @@ export async function startWorld(): Promise<World> {
   await Promise.all((['serve', 'stream', 'stream', 'sink'] as const).map((role) => start(role)));
   await untilShared(kafka.brokers);
   return {
-    ...{ kafka, kafkaProxy, redis, redisProxy, front, log, tail, roles, start },
+    ...{ redis, redisProxy, front, log, tail, roles, start },
     of: (role) => roles.filter((one) => one.role === role),
     async end(role, signal) {
       roles.splice(roles.indexOf(role), 1);
@@ -93,16 +121,16 @@ export async function startWorld(): Promise<World> {
       await endRoles([...roles, ...ended]);
       await tail.close();
       await log.close();
-      await Promise.all([kafkaProxy.close(), redisProxy.close()]);
-      await Promise.all([kafka.stop(), redis.stop(), front.close()]);
+      await redisProxy.close();
+      await Promise.all([redis.stop(), front.close()]);
       rmSync(redisDirectory, { recursive: true, force: true });
     },
   };
 }
 
 /** Both streams have joined: a fault that is to come alone does not come with a rebalance. */
-async function untilShared(brokers: string): Promise<void> {
-  const admin = createClient({ brokers: [brokers] }, () => {}).admin();
+async function untilShared(brokers: readonly string[]): Promise<void> {
+  const admin = createClient({ brokers }, () => {}).admin();
   await admin.connect();
   try {
     await waitFor('both streams to share the partitions', async () => {
