@@ -23,6 +23,7 @@ const portCodes: Readonly<Record<string, ErrorCode>> = {
   AnalyticsUnavailable: 'analytics_unavailable',
   InvalidCursor: 'invalid_query',
   DecisionsUnavailable: 'decisions_unavailable',
+  ReleaseUnknown: 'release_not_found',
   // What is claimed and not yet durable is not told before it is.
   LogUnavailable: 'decisions_unavailable',
 };

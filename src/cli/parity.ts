@@ -92,6 +92,7 @@ async function overTopics(environment: Environment, options: Options): Promise<P
     return await checkSharedParity({
       log,
       programOf,
+      claimMs: environment.claimMs,
       createMemory: (program) => createVelocityMemory(program),
       sample,
       lookBackEntries: lookBack,

@@ -1,10 +1,7 @@
 /** `holdfast serve`: the API and the console over Kafka, Redis and ClickHouse. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { createClickHouseStore } from '../adapters/clickhouse/store.ts';
-import { openServer } from '../adapters/clickhouse/server.ts';
 import { createApi } from '../api/app.ts';
-import type { Environment } from '../config/env.ts';
 import { productVersion } from '../config/version.ts';
 import { AnalyticsUnavailable } from '../pipeline/analyticsErrors.ts';
 import type { ModelAnalytics } from '../pipeline/modelAnalytics.ts';
@@ -18,11 +15,7 @@ import { openKeys } from './up/keys.ts';
 const consoleRoot = resolve(import.meta.dirname, '../../dashboards/console');
 
 /** Without a server there are no lists and no numbers; decisions do not need it. */
-function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore & ModelAnalytics {
-  if (clickhouse !== undefined) {
-    const { client, database } = openServer(clickhouse);
-    return createClickHouseStore(client, { database, place: 'server', retention });
-  }
+function withoutAnalytics(): AnalyticsStore & ModelAnalytics {
   const unavailable = (): Promise<never> => Promise.reject(new AnalyticsUnavailable('CLICKHOUSE_URL is not set'));
   return {
     migrate: unavailable,
@@ -39,8 +32,7 @@ function analyticsOf({ clickhouse, retention }: Environment): AnalyticsStore & M
 }
 
 async function start({ environment, decider, logger, opened }: Starting): Promise<void> {
-  const analytics = analyticsOf(environment);
-  opened.defer(() => analytics.close());
+  const analytics = decider.analytics ?? withoutAnalytics();
   // Features are compared by the sink, which writes down what it finds.
   const models = createModelsService({ release: decider.release, analytics, parity: () => undefined });
   const gauges = startModelGauges(decider.registry, models);

@@ -75,6 +75,7 @@ async function sink({ release, paritySeconds }: SinkOptions): Promise<void> {
       const parity = startSinkParity({
         log,
         programOf,
+        claimMs: environment.claimMs,
         everySeconds: paritySeconds,
         logger,
         onReport: (report, atMs) =>

@@ -13,6 +13,7 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const backendChoices = ['auto', 'fastest', 'kernel', 'wasm', 'tfjs-node'] as const;
 /** Names that belong to Holdfast: an unknown one is a mistake that must not pass silently. */
 const ownPrefix = 'HOLDFAST_';
+const hourMs = 3_600_000;
 
 /** A service of the real, not embedded kind. */
 const service = (what: string, twin: string, example: string) =>
@@ -97,6 +98,8 @@ export interface Environment {
   readonly kafka: KafkaSettings | undefined;
   /** Undefined: the embedded velocity and decisions. */
   readonly redis: RedisSettings | undefined;
+  /** How long the claim of a payment lives in Redis. */
+  readonly claimMs: number;
   /** Undefined: the embedded engine. */
   readonly clickhouse: ClickHouseEnvironment | undefined;
   /** Share of the decisions that challengers are scored on, 0 to 1. */
@@ -199,6 +202,7 @@ export function parseEnvironment(source: NodeJS.ProcessEnv): EnvironmentResult {
       logLevel: values.HOLDFAST_LOG_LEVEL,
       bootstrapKey: values.HOLDFAST_BOOTSTRAP_KEY,
       apiKey: values.HOLDFAST_API_KEY,
+      claimMs: values.REDIS_CLAIM_HOURS * hourMs,
       kafka,
       redis,
       clickhouse: clickHouseSettings(values),

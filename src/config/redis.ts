@@ -58,11 +58,9 @@ export interface RedisConnectionSettings {
 }
 
 export interface RedisSettings extends RedisConnectionSettings {
-  readonly claimMs: number;
   readonly copiesBytesMax: number;
 }
 
-const hourMs = 3_600_000;
 const mebibyte = 2 ** 20;
 
 interface RedisVariables {
@@ -70,7 +68,6 @@ interface RedisVariables {
   readonly REDIS_USERNAME?: string;
   readonly REDIS_PASSWORD?: string;
   readonly REDIS_TLS_CA?: string;
-  readonly REDIS_CLAIM_HOURS: number;
   readonly REDIS_COPIES_MIB: number;
 }
 
@@ -90,7 +87,6 @@ export function redisSettings(values: RedisVariables, problems: string[]): Redis
   if (tlsCaFile !== undefined && encrypted === 0) problems.push('REDIS_TLS_CA is set without rediss:// in REDIS_URL.');
   if (username !== undefined && password === undefined) problems.push('REDIS_USERNAME needs REDIS_PASSWORD.');
   const cluster = urls.length > 1 || given.some((each) => clusterPattern.test(each));
-  const claimMs = values.REDIS_CLAIM_HOURS * hourMs;
   const copiesBytesMax = values.REDIS_COPIES_MIB * mebibyte;
-  return { urls, cluster, username, password, tlsCaFile, claimMs, copiesBytesMax };
+  return { urls, cluster, username, password, tlsCaFile, copiesBytesMax };
 }

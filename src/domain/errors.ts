@@ -61,6 +61,13 @@ export const errors = {
     detail: 'No payment with this id has been decided for this tenant. Check the id, or send the payment.',
     retryable: false,
   },
+  release_not_found: {
+    status: 404,
+    title: 'The release of this decision is not kept',
+    detail:
+      'The decision is there, but what made it is not known here any more, so it cannot be computed again. Ask the operator to start every role with CLICKHOUSE_URL.',
+    retryable: false,
+  },
   model_not_found: {
     status: 404,
     title: 'No such model',

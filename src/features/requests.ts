@@ -13,14 +13,17 @@ export interface Request {
 }
 
 /** They ask which payments are labelled as frauds. */
-export const labelled: ReadonlySet<string> = new Set([
+export const labelAggregates = [
   'fraudRate',
   'frauds',
   'fraudRun',
   'sinceFraudRun',
   'sinceFraud',
   'sinceGenuine',
-]);
+] as const;
+
+/** The same, to be asked by name. */
+export const labelled: ReadonlySet<string> = new Set(labelAggregates);
 
 const needs: Readonly<Record<string, readonly LaneType[]>> = {
   sum: [laneTypes.sum],

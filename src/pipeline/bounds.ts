@@ -29,6 +29,7 @@ export const bounds = {
 if (bounds.batchRowsMax > frameRowsMax) throw new Error('batchRowsMax must fit a frame');
 if (Math.max(bounds.inlineRowsMax, bounds.pollMessagesMax) > bounds.batchRowsMax)
   throw new Error('a batch must fit batchRowsMax');
-if (bounds.inFlightBatchesMax * bounds.inlineRowsMax > bounds.inFlightPaymentsMax) {
+const inlineMax = bounds.inFlightBatchesMax * bounds.inlineRowsMax;
+if (inlineMax + bounds.streamBatchesMax * bounds.pollMessagesMax > bounds.inFlightPaymentsMax) {
   throw new Error('inFlightPaymentsMax must cover the batches in flight');
 }

@@ -3,6 +3,7 @@ import { createPaymentDecoder } from '../domain/decode.ts';
 import type { Label } from '../domain/label.ts';
 import { Payment } from '../domain/payment.ts';
 import type { CompiledRelease } from '../releases/compile.ts';
+import { ReleaseUnknown } from '../releases/sharedReleases.ts';
 import { viewDecision } from './decisionView.ts';
 import { createExplainer } from './explainer.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -111,8 +112,12 @@ export function createDecisionService(options: DecisionServiceOptions): Decision
   async function get(tenantId: string, paymentId: string): Promise<RecordedDecisionView | undefined> {
     const [record] = await find(tenantId, [paymentId]);
     if (record === undefined) return undefined;
-    const [release, labels] = await Promise.all([releaseOf(record.releaseId), store.labelsOf(tenantId, paymentId)]);
-    return viewDecision(record, release, labels);
+    const release = releaseOf(record.releaseId).catch((error: unknown) => {
+      if (error instanceof ReleaseUnknown) return undefined;
+      throw error;
+    });
+    const [known, labels] = await Promise.all([release, store.labelsOf(tenantId, paymentId)]);
+    return viewDecision(record, known, labels);
   }
 
   return {

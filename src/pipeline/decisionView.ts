@@ -36,22 +36,31 @@ function namedFeatures(record: DecisionRecord, names: readonly string[]): Record
   return Object.fromEntries(entries);
 }
 
-export function viewDecision(
+function treesOf(
+  { rules, model }: Decision,
   record: DecisionRecord,
   release: CompiledRelease,
-  labels: readonly Label[],
-): RecordedDecisionView {
-  // Both were checked before they were recorded.
-  const decision = JSON.parse(Buffer.from(record.decision).toString()) as Decision;
-  const payment = JSON.parse(Buffer.from(record.payment).toString()) as PaymentJson;
-  const { rules, model } = decision;
+): RecordedDecisionView['explanation'] {
   const batch = recordedRow(record, release, model?.probability ?? Number.NaN);
   const [row] = batch.payments as [Payment];
-  const explanation = rules.flatMap(({ id }) => {
+  return rules.flatMap(({ id }) => {
     const rule = release.rules.rules.findIndex((meta) => meta.id === id);
     if (rule < 0) return [];
     const text = release.rules.textOf(rule, batch.frame, 0, row);
     return [{ ruleId: id, text, tree: release.rules.explain(rule, batch.frame, 0, row) }];
   });
-  return { decision, payment, features: namedFeatures(record, release.features.names), explanation, labels };
+}
+
+/** @param release undefined where nobody keeps it any more: the decision is shown with its rules and reasons, nothing is named or evaluated */
+export function viewDecision(
+  record: DecisionRecord,
+  release: CompiledRelease | undefined,
+  labels: readonly Label[],
+): RecordedDecisionView {
+  // Both were checked before they were recorded.
+  const decision = JSON.parse(Buffer.from(record.decision).toString()) as Decision;
+  const payment = JSON.parse(Buffer.from(record.payment).toString()) as PaymentJson;
+  if (release === undefined) return { decision, payment, features: {}, explanation: [], labels };
+  const features = namedFeatures(record, release.features.names);
+  return { decision, payment, features, explanation: treesOf(decision, record, release), labels };
 }

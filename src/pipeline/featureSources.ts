@@ -1,5 +1,6 @@
 /** What a feature is computed from: which kinds of entity, how far back, and whether labels play a part. */
 import { opCodes } from '../features/plan.ts';
+import { labelAggregates } from '../features/requests.ts';
 import type { FeatureProgram } from '../features/types.ts';
 import { readBy } from './parityTally.ts';
 
@@ -11,14 +12,7 @@ export interface FeatureSource {
   readonly labels: boolean;
 }
 
-const labelCodes: ReadonlySet<number> = new Set([
-  opCodes.fraudRate,
-  opCodes.frauds,
-  opCodes.fraudRun,
-  opCodes.sinceFraudRun,
-  opCodes.sinceFraud,
-  opCodes.sinceGenuine,
-]);
+const labelCodes: ReadonlySet<number> = new Set(labelAggregates.map((aggregate) => opCodes[aggregate]));
 const nothing: FeatureSource = { kinds: [], reachMs: 0, labels: false };
 
 /** In the order of the program's names. */

@@ -44,20 +44,30 @@ export function byEntity({ payments, labels }: SharedHistory): ReadonlyMap<strin
   return found;
 }
 
-/** What shares an entity of these kinds with the payment: surely counted before it, and perhaps. */
-export function neighboursOf(
-  counted: SharedPayment,
-  plans: FeatureProgram['entities'],
-  index: ReadonlyMap<string, readonly Placed[]>,
-): Neighbours {
+type Index = ReadonlyMap<string, readonly Placed[]>;
+
+/** What shares an entity of these kinds with the payment, was counted, and may have been before it. Once each. */
+function sharingWith(counted: SharedPayment, plans: FeatureProgram['entities'], index: Index): Placed[] {
   const own = entitiesOf(plans, counted.tenantId, counted.payment);
   const sharing = new Set(own.flatMap((entity) => index.get(entity) ?? []));
+  return [...sharing].filter(({ one, payment, fromMs }) => {
+    return fromMs <= counted.toMs && !('payment' in one && payment === counted);
+  });
+}
+
+const isSurelyBefore = ({ toMs, perhaps }: Placed, { fromMs }: SharedPayment): boolean => toMs < fromMs && !perhaps;
+
+/** How many of them were perhaps counted before the payment: what there is to try. */
+export function candidatesOf(counted: SharedPayment, plans: FeatureProgram['entities'], index: Index): number {
+  return sharingWith(counted, plans, index).filter((placed) => !isSurelyBefore(placed, counted)).length;
+}
+
+/** What shares an entity of these kinds with the payment, in the probable order: surely counted before it, and perhaps. */
+export function neighboursOf(counted: SharedPayment, plans: FeatureProgram['entities'], index: Index): Neighbours {
   const before: Counted[] = [];
   const candidates: Counted[] = [];
-  for (const { one, payment, fromMs, toMs, perhaps } of [...sharing].sort((a, b) => a.place - b.place)) {
-    if (fromMs > counted.toMs || ('payment' in one && payment === counted)) continue;
-    if (toMs < counted.fromMs && !perhaps) before.push(one);
-    else candidates.push(one);
+  for (const placed of sharingWith(counted, plans, index).sort((a, b) => a.place - b.place)) {
+    (isSurelyBefore(placed, counted) ? before : candidates).push(placed.one);
   }
   return { before, candidates };
 }

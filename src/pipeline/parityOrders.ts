@@ -6,7 +6,14 @@
 import { createFeatureMatrix } from '../features/frame.ts';
 import type { FeatureProgram, VelocityMemory } from '../features/types.ts';
 import type { FeatureSource } from './featureSources.ts';
-import { byEntity, type Counted, type Neighbours, neighboursOf, type Placed } from './parityNeighbours.ts';
+import {
+  byEntity,
+  candidatesOf,
+  type Counted,
+  type Neighbours,
+  neighboursOf,
+  type Placed,
+} from './parityNeighbours.ts';
 import { agreement, type ParityTally, readBy, type Sampled } from './parityTally.ts';
 import { parityBounds } from './parityTypes.ts';
 import type { SharedPayment } from './relatedPayments.ts';
@@ -96,7 +103,7 @@ export class OrderTrials {
       const kinds = sources[features[0] ?? 0]?.kinds ?? [];
       const plans = readBy(program).filter(({ kind }) => kinds.includes(kind));
       // Only how many: all neighbours of all of them would be a lot to keep.
-      return { one, features, plans, candidates: neighboursOf(counted, plans, this.#index).candidates.length };
+      return { one, features, plans, candidates: candidatesOf(counted, plans, this.#index) };
     });
   }
 

@@ -67,19 +67,23 @@ export interface ParityReport {
   readonly notComparable: Readonly<Partial<Record<ParityReason, number>>>;
 }
 
-export interface ParityOptions {
-  readonly log: ParityLog;
+/** What a check of either log is given. */
+export interface SampleOptions {
   /** The features of a release; throws where it cannot be read. */
   readonly programOf: (releaseId: string) => FeatureProgram;
   readonly createMemory: (program: FeatureProgram) => VelocityMemory;
   readonly sample: number;
-  /** Entries at the end of the log of which payments are chosen. */
+  /** Entries at the end of the log, or decisions of the topic, of which payments are chosen. */
   readonly lookBackEntries: number;
+  /** Entries that a check may read; what looks farther back is not compared, and is counted. */
+  readonly entriesMax: number;
   /** Chooses among the payments. */
   readonly seed: number;
-  /** Decisions after it may have been overtaken in the log by what came before them: they are not looked at. */
+  /** Decisions after it are not looked at: what came before them may not be in the log yet. */
   readonly decidedBeforeMs: number;
-  /** Entries that a check may read; a longer log is not comparable, and says so. */
-  readonly entriesMax: number;
   readonly pause: () => Promise<void>;
+}
+
+export interface ParityOptions extends SampleOptions {
+  readonly log: ParityLog;
 }

@@ -140,7 +140,7 @@ async function readLabels(
   payments: ReadonlyMap<string, SharedPayment>,
   tenantId: string,
 ) {
-  const { labelMs, claimMs, clockSkewMs, labelsMax } = sharedParityBounds;
+  const { labelMs, clockSkewMs, labelsMax } = sharedParityBounds;
   const labels: SharedLabel[] = [];
   const firsts = new Map<number, number>();
   for await (const { partition, offset, value, appendedAtMs } of newest(options, topics.labels, options.entriesMax)) {
@@ -150,7 +150,7 @@ async function readLabels(
     if (isRefusal(label) || of === undefined) continue;
     if (labels.length >= labelsMax) throw new TooManyLabels();
     const fromMs = (appendedAtMs ?? label.labelledAtMs) - clockSkewMs;
-    const perhaps = fromMs - of.toMs > claimMs;
+    const perhaps = fromMs - of.toMs > options.claimMs;
     labels.push({ of, fraud: label.label === 'fraud', fromMs, toMs: fromMs + labelMs, perhaps });
   }
   labels.sort((a, b) => a.fromMs - b.fromMs);

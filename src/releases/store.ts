@@ -43,6 +43,18 @@ export async function readReleaseDirectory(directory: string): Promise<ReleaseBu
   };
 }
 
+/** The text of a stored release, wherever it comes from. @returns what is wrong with it, in words, where it is not that release */
+export function storedIn(id: string, text: string): StoredRelease | string {
+  let stored: unknown;
+  try {
+    stored = JSON.parse(text);
+  } catch {
+    stored = undefined;
+  }
+  if (!isStoredRelease(stored)) return 'it is no release';
+  return releaseId(stored.bundle) === id ? stored : 'its content has another hash';
+}
+
 export class ReleaseStore {
   readonly #directory: string;
   readonly #compiled = new Map<string, Promise<CompiledRelease>>();
@@ -81,15 +93,22 @@ export class ReleaseStore {
     return release;
   }
 
+  has(id: string): boolean {
+    return idPattern.test(id) && existsSync(this.#path(id));
+  }
+
   /** @throws where there is no such release, or where its bytes no longer have its hash. */
   read(id: string): StoredRelease {
+    const stored = storedIn(id, this.text(id));
+    if (typeof stored === 'string') throw new Error(`release ${id} was altered on disk: ${stored}`);
+    return stored;
+  }
+
+  /** A release as it is stored. @throws where there is no such release */
+  text(id: string): string {
     const path = this.#path(id);
     if (!existsSync(path)) throw new Error(`no release ${id} in the data directory`);
-    const stored = readJson(path);
-    if (!isStoredRelease(stored)) throw new Error(`release ${id} was altered on disk: it is no release`);
-    if (releaseId(stored.bundle) !== id)
-      throw new Error(`release ${id} was altered on disk: its content has another hash`);
-    return stored;
+    return readFileSync(path, 'utf8');
   }
 
   /** The compiled release of a recorded decision. */

@@ -61,10 +61,8 @@ export async function startRole(
   });
   const url = await waitFor(
     `${role} to start`,
-    () =>
-      Promise.resolve(
-        /http:\/\/127\.0\.0\.1:\d+/.exec(said.split('\n').find((line) => /ing[ ,]/.test(line)) ?? '')?.[0],
-      ),
+    // What it logs before, in JSON, may hold addresses and words as well.
+    () => Promise.resolve(/^\w+ing,? (http:\/\/127\.0\.0\.1:\d+)/m.exec(said)?.[1]),
     () => (over === undefined ? undefined : `${role} ended with ${over}: ${said}`),
   );
   return { role, url, process: child, dataDirectory, said: () => said, exited };

@@ -199,6 +199,15 @@ CREATE TABLE IF NOT EXISTS {db}.feature_mismatches (
 PARTITION BY toYYYYMM(checkedAt)
 ORDER BY (tenantId, checkedAt, paymentId, feature)`;
 
+/** Releases as they were stored, for whoever explains a decision of one; no expiry: they are few, and decisions name them. */
+const releases = `
+CREATE TABLE IF NOT EXISTS {db}.releases (
+  releaseId String,
+  keptAt DateTime64(3, 'UTC') DEFAULT now64(3),
+  release String CODEC(ZSTD(6))
+) ENGINE = ReplacingMergeTree(keptAt)
+ORDER BY releaseId`;
+
 export const migrations: readonly Migration[] = [
   {
     version: 1,
@@ -214,4 +223,5 @@ export const migrations: readonly Migration[] = [
     name: 'health of models and parity of features',
     statements: [modelHealth, featureParity, featureMismatches],
   },
+  { version: 6, name: 'releases', statements: [releases] },
 ];

@@ -1,10 +1,13 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { compareModels } from '../../models/monitoring/comparison.ts';
 import { healthOf } from '../../models/monitoring/health.ts';
+import type { DecisionArchive } from '../../pipeline/archive.ts';
 import type { ModelAnalytics } from '../../pipeline/modelAnalytics.ts';
 import type { AnalyticsBlock, AnalyticsStore } from '../../pipeline/ports.ts';
 import type { PartitionRange, PartitionStore } from '../../pipeline/partitionSink.ts';
 import type { BlockStore } from '../../pipeline/sinkBlock.ts';
+import type { ReleaseShelf } from '../../releases/sharedReleases.ts';
+import { findLabels, findRecords } from './archive.ts';
 import { assertDatabaseName, select } from './client.ts';
 import { createFeatureColumns } from './columns.ts';
 import { isLostConnection, storeFailure } from './failures.ts';
@@ -14,6 +17,7 @@ import { migrateDatabase } from './migrate.ts';
 import { parityOf, recordHealth, recordParity } from './modelRecords.ts';
 import { comparedRows, outcomesOf } from './outcomes.ts';
 import { populationOf } from './population.ts';
+import { findRelease, keepRelease } from './releases.ts';
 import { rollUp } from './rollUp.ts';
 import { featureColumnsOf, tableRowsOf, type TableRows } from './rows.ts';
 import { beginRange, rangesFrom } from './sinkRanges.ts';
@@ -33,7 +37,13 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 type InsertTable = (client: ClickHouseClient, database: string, rows: TableRows, token: string) => Promise<void>;
 
 /** What the sinks need beside the port. */
-export interface ClickHouseStore extends AnalyticsStore, ModelAnalytics, BlockStore, PartitionStore {
+export interface ClickHouseStore
+  extends AnalyticsStore,
+    ModelAnalytics,
+    BlockStore,
+    PartitionStore,
+    DecisionArchive,
+    ReleaseShelf {
   insertBlock(block: AnalyticsBlock): Promise<void>;
 }
 
@@ -111,6 +121,11 @@ export function createClickHouseStore(client: ClickHouseClient, options: StoreOp
         return rows[0]?.rows === 0;
       }),
     findDecisions: (filter) => reading(() => findDecisions(client, database, filter)),
+    findRecords: (tenantId, paymentIds, namesOf) =>
+      reading(() => findRecords(client, database, tenantId, paymentIds, namesOf)),
+    findLabels: (tenantId, paymentId) => reading(() => findLabels(client, database, tenantId, paymentId)),
+    findRelease: (id) => reading(() => findRelease(client, database, id)),
+    keepRelease: (id, release) => telling(() => keepRelease(client, database, id, release)),
     summary: (tenantId, fromMs, toMs, bucketMs) =>
       reading(() => summarise(client, database, { tenantId, fromMs, toMs }, bucketMs)),
     modelHealth: (query) =>

@@ -155,6 +155,7 @@ export function registerDecisions(scope: FastifyInstance, { options, clock }: Ap
         params: Type.Object({ paymentId: Type.String() }),
         response: responses('DecisionExplanation', 'The explanation.', [
           'decision_not_found',
+          'release_not_found',
           'uri_too_long',
           'decisions_unavailable',
         ]),

@@ -7,16 +7,16 @@ import type { DecisionCache, DecisionStore, VelocityStore } from '../../pipeline
 type Outcome = 'recorded' | 'unknown';
 
 export interface LabelTools {
-  readonly store: Required<Pick<DecisionStore, 'find'>>;
+  readonly records: Required<Pick<DecisionStore, 'find'>>;
   readonly cache: Pick<DecisionCache, 'recordLabels'>;
   readonly velocity: Pick<VelocityStore, 'markLabel'>;
 }
 
 /** @returns a function that rejects, with nothing lost, where Redis is away: the labels come again */
-export function createLabelApplier({ store, cache, velocity }: LabelTools, tenantId: string) {
+export function createLabelApplier({ records: decisions, cache, velocity }: LabelTools, tenantId: string) {
   const decoder = createPaymentDecoder();
   return async (labels: readonly Label[]): Promise<readonly Outcome[]> => {
-    const records = await store.find(
+    const records = await decisions.find(
       tenantId,
       labels.map(({ paymentId }) => paymentId),
     );

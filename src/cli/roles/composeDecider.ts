@@ -2,6 +2,7 @@
 import type { RedisConnection } from '../../adapters/redis/connection.ts';
 import { RedisVelocityStore } from '../../adapters/redis/velocity.ts';
 import { labelToJson } from '../../domain/label.ts';
+import type { FindableStore } from '../../pipeline/archive.ts';
 import { ClaimedStore } from '../../pipeline/claimedStore.ts';
 import { systemClock } from '../../pipeline/clock.ts';
 import { createDecisionService } from '../../pipeline/decisionService.ts';
@@ -35,6 +36,8 @@ export const streamWaits: DeciderWaits = { redisMs: 500, spoolAfterMs: 2_000 };
 export interface DeciderParts {
   readonly release: CompiledRelease;
   readonly releaseOf: (id: string) => Promise<CompiledRelease>;
+  /** The store, and what is kept beyond it. */
+  readonly archived: (store: ClaimedStore) => FindableStore;
   readonly log: Pick<EventLog, 'append'>;
   readonly spool: Pick<Spool, 'append'>;
   readonly cache: DecisionCache;
@@ -50,6 +53,8 @@ export interface DeciderParts {
 
 export interface ComposedDecider {
   readonly store: ClaimedStore;
+  /** The same, and for who looks for a decision what is kept beyond it. */
+  readonly records: FindableStore;
   readonly pipeline: Pipeline;
   readonly service: DecisionService;
 }
@@ -116,14 +121,15 @@ export function composeDecider(parts: DeciderParts): ComposedDecider {
       onFailure(`stage ${stage}: ${failure}`, error);
     },
   });
+  const records = parts.archived(store);
   const service = createDecisionService({
     pipeline,
-    store,
+    store: records,
     velocity,
     releaseOf,
     dependencies,
     labelsByTopic: true,
     onFailure: (error) => onFailure('labels were not recorded', error),
   });
-  return { store, pipeline, service };
+  return { store, records, pipeline, service };
 }

@@ -7,8 +7,12 @@ import { connectRedis, type RedisConnection } from '../../adapters/redis/connect
 import { RedisDecisionCache } from '../../adapters/redis/decisionCache.ts';
 import { RedisReleaseNames } from '../../adapters/redis/releaseNames.ts';
 import type { RedisVelocityStore } from '../../adapters/redis/velocity.ts';
+import { openServer } from '../../adapters/clickhouse/server.ts';
+import { type ClickHouseStore, createClickHouseStore } from '../../adapters/clickhouse/store.ts';
 import { awaitDirectory } from '../../adapters/sqlite/lock.ts';
 import { openSpoolFile } from '../../adapters/sqlite/spoolFile.ts';
+import type { Environment } from '../../config/env.ts';
+import { withArchive } from '../../pipeline/archive.ts';
 import { systemClock } from '../../pipeline/clock.ts';
 import { encodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
 import { createPipelineMetrics, type PipelineMetrics } from '../../pipeline/metrics.ts';
@@ -16,6 +20,7 @@ import { type DecisionRecord, topics } from '../../pipeline/ports.ts';
 import { Spool } from '../../pipeline/spool.ts';
 import type { ReleaseBundle } from '../../releases/bundle.ts';
 import type { CompiledRelease } from '../../releases/compile.ts';
+import { SharedReleases } from '../../releases/sharedReleases.ts';
 import { ReleaseStore } from '../../releases/store.ts';
 import { openKafka } from '../openKafka.ts';
 import { warmUp } from '../up/warmUp.ts';
@@ -41,6 +46,8 @@ export interface Decider extends ComposedDecider {
   readonly release: CompiledRelease;
   readonly metrics: PipelineMetrics;
   readonly registry: Registry;
+  /** Absent where no ClickHouse is configured. */
+  readonly analytics: ClickHouseStore | undefined;
   /** Answers what is in flight, then lets go of everything. */
   close(): Promise<void>;
 }
@@ -55,6 +62,12 @@ async function messagesOf(names: RedisReleaseNames, records: readonly DecisionRe
   }));
 }
 
+function openAnalytics({ clickhouse, retention }: Environment): ClickHouseStore | undefined {
+  if (clickhouse === undefined) return undefined;
+  const { client, database } = openServer(clickhouse);
+  return createClickHouseStore(client, { database, place: 'server', retention });
+}
+
 /** @throws with everything closed again that was opened */
 export async function openDecider(options: DeciderOptions): Promise<Decider> {
   const { environment, bundle, logger, redisMs, spoolAfterMs } = options;
@@ -64,8 +77,14 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   mkdirSync(dataDir, { recursive: true });
   const lock = await awaitDirectory(dataDir);
   opened.defer(() => lock.release());
-  const releases = new ReleaseStore(dataDir, environment.models);
-  const release = await releases.add(bundle);
+  const store = new ReleaseStore(dataDir, environment.models);
+  const release = await store.add(bundle);
+  const analytics = openAnalytics(environment);
+  opened.defer(() => analytics?.close());
+  const releases = new SharedReleases(store, analytics);
+  opened.defer(
+    releases.keep(release.id, (error) => logger.warn({ err: error }, 'the release is not kept for others yet')),
+  );
   warmUp(release, systemClock.nowMs());
   const log = openKafka(environment.kafka, logger);
   opened.defer(() => log.close());
@@ -91,7 +110,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
       logger.warn({ err: error }, 'Redis does not take the names of the features'),
     ),
   );
-  const cache = new RedisDecisionCache({ connection: redis, ttlMs: environment.redis.claimMs });
+  const cache = new RedisDecisionCache({ connection: redis, ttlMs: environment.claimMs });
   const velocity = openSharedVelocity(release, redis, cache, environment.redis.copiesBytesMax);
   opened.defer(async () => {
     await velocity.close();
@@ -103,6 +122,8 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
     ...engines,
     release,
     releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
+    archived: (store) =>
+      analytics === undefined ? store : withArchive(store, analytics, (id) => releases.namesOf(id)),
     cache,
     redisMs,
     metrics,
@@ -115,5 +136,5 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   const parts = { ...engines, ...composed };
   registerDeciderGauges(registry, parts);
   const open = opened.move();
-  return { ...parts, cache, release, metrics, registry, close: () => open.disposeAsync() };
+  return { ...parts, cache, release, metrics, registry, analytics, close: () => open.disposeAsync() };
 }

@@ -13,6 +13,7 @@ const stopMsMax = 1_000;
 export interface SinkParityOptions extends Pick<ParityJobOptions, 'onReport'> {
   readonly log: Pick<EventLog, 'read'>;
   readonly programOf: (releaseId: string) => FeatureProgram;
+  readonly claimMs: number;
   /** From one check to the next, seconds. */
   readonly everySeconds: number;
   readonly logger: Logger;
@@ -24,7 +25,8 @@ export interface SinkParity {
   stop(): Promise<void>;
 }
 
-export function startSinkParity({ log, programOf, everySeconds, logger, onReport }: SinkParityOptions): SinkParity {
+export function startSinkParity(options: SinkParityOptions): SinkParity {
+  const { log, programOf, claimMs, everySeconds, logger, onReport } = options;
   const stopping = new AbortController();
   const { timing, ...bounds } = liveSharedParity;
   const intervalMs = everySeconds * 1000;
@@ -43,6 +45,7 @@ export function startSinkParity({ log, programOf, everySeconds, logger, onReport
           ...bounds,
           log,
           programOf,
+          claimMs,
           createMemory: (program) => createVelocityMemory(program),
         }),
       describe: (error) => (error instanceof Error ? error.name : 'failed'),

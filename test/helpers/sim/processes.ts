@@ -11,6 +11,7 @@ import {
   serveWaits,
   streamWaits,
 } from '../../../src/cli/roles/composeDecider.ts';
+import type { FindableStore } from '../../../src/pipeline/archive.ts';
 import type { ClaimedStore } from '../../../src/pipeline/claimedStore.ts';
 import { systemClock } from '../../../src/pipeline/clock.ts';
 import { encodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
@@ -57,6 +58,7 @@ interface OpenDecider extends SimDecider {
   readonly log: EventLog;
   readonly pipeline: Pipeline;
   readonly store: ClaimedStore;
+  readonly records: FindableStore;
   readonly velocity: RedisVelocityStore;
   readonly cache: RedisDecisionCache;
   readonly connection: ReturnType<SimRedis['connect']>;
@@ -88,6 +90,7 @@ function openSimDecider(engines: Engines, actor: Actor, disk: SimDisk, waits: De
   const composed = composeDecider({
     release,
     releaseOf: () => Promise.resolve(release),
+    archived: (store) => store,
     log,
     spool,
     cache,

@@ -1,20 +1,22 @@
 // Guarantee: serve, stream and sink, as processes that share nothing but Kafka, Redis and ClickHouse, decide every payment
 // once, count it once and store it once, also when processes are killed in the middle; and they stop cleanly.
 // ClickHouse is an HTTP front over the embedded engine: a server of its own is not to be had where these tests run.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keepServices, type KeptServices } from '../../../scripts/services/keep.ts';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
 import { openServer } from '../../../src/adapters/clickhouse/server.ts';
+import { createClient } from '../../../src/adapters/kafka/client.ts';
 import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import { decodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
 import { Random } from '../../../src/simulator/random.ts';
 import { type ClickHouseFront, startClickHouseFront } from '../../helpers/clickhouseFront.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
-import { holdfast } from '../../helpers/cli.ts';
+import { holdfast, repository } from '../../helpers/cli.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { endRoles, roleKey, type RoleProcess, startRole } from '../../helpers/roles.ts';
 import { waitFor } from '../../helpers/server.ts';
@@ -72,6 +74,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
   let services: KeptServices;
   let front: ClickHouseFront;
   let log: KafkaEventLog;
+  let redis: Redis;
   let environment: Record<string, string>;
   const roles: RoleProcess[] = [];
 
@@ -85,8 +88,10 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     };
     log = new KafkaEventLog({ connection: { brokers: [services.environment['KAFKA_BROKERS'] ?? ''] } });
     await log.ping();
+    redis = new Redis(services.environment['REDIS_URL'] ?? '');
   }, 120_000);
   afterAll(async () => {
+    redis.disconnect();
     await endRoles(roles);
     await log.close();
     await front.close();
@@ -98,6 +103,8 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     roles.push(one);
     return one;
   };
+  const running = (): readonly RoleProcess[] =>
+    roles.filter(({ process: child }) => child.exitCode === null && child.signalCode === null);
   /** Dies without a word, and another comes in its place. */
   const replace = async (role: RoleProcess): Promise<RoleProcess> => {
     role.process.kill('SIGKILL');
@@ -149,11 +156,60 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     rmSync(directory, { recursive: true });
   }, 120_000);
 
+  it('find, explain and label a payment when Redis has long forgotten it, also those that run another release', async () => {
+    const [serve] = running().filter(({ role }) => role === 'serve');
+    if (serve === undefined) throw new Error('nobody serves');
+    const id = 'k-42';
+    const before = await viewOf(serve, id);
+    expect(before).toMatchObject({ paymentId: id, labels: [] });
+    expect(Object.keys(before['features'] as object).length).toBeGreaterThan(50);
+    expect(await redis.del(...(await redis.keys(`d:*:${id}`)))).toBe(1);
+    // They remember what they decided themselves.
+    const streams = running().filter(({ role }) => role === 'stream');
+    await Promise.all(streams.map((stream) => replace(stream)));
+    expect(await viewOf(serve, id)).toEqual(before);
+    const label = { paymentId: id, label: 'fraud', source: 'chargeback', labelledAt: new Date().toISOString() };
+    const headers = { authorization: `Bearer ${roleKey}`, 'content-type': 'application/json' };
+    const labelled = await fetch(`${serve.url}/v1/labels`, { method: 'POST', headers, body: JSON.stringify(label) });
+    expect(labelled.status, await labelled.text()).toBeLessThan(300);
+    expect(await viewOf(serve, id)).toMatchObject({ labels: [{ source: 'chargeback' }] });
+    // Labels are remembered longer than claims, and not for ever either.
+    await waitFor('the label in ClickHouse', async () => ((await labelRows(id)) === 1 ? true : undefined));
+    await waitFor('the label to be taken', labelsTaken);
+    expect(await redis.del(...(await redis.keys(`l:*:${id}`)))).toBe(1);
+    const other = await startRole('serve', environment, undefined, ['--release', otherRelease()]);
+    roles.push(other);
+    const elsewhere = await viewOf(other, id);
+    const { labels, ...rest } = elsewhere;
+    expect(labels).toHaveLength(1);
+    expect({ ...rest, labels: [] }).toEqual(before);
+    other.process.kill('SIGTERM');
+    expect(await other.exited).toBe(0);
+    for await (const page of log.read(topics.deadletter))
+      for (const { value } of page) expect(Buffer.from(value).toString()).not.toContain('payment_unknown');
+  }, 120_000);
+
+  async function viewOf({ url }: RoleProcess, id: string): Promise<Record<string, unknown>> {
+    const response = await fetch(`${url}/v1/decisions/${id}`, { headers: { authorization: `Bearer ${roleKey}` } });
+    const body = (await response.json()) as Record<string, unknown>;
+    expect(response.status, JSON.stringify(body)).toBe(200);
+    return body;
+  }
+
+  /** A directory with the default release, less a rule. */
+  function otherRelease(): string {
+    const directory = join(mkdtempSync(join(tmpdir(), 'holdfast-release-')), 'other');
+    cpSync(join(repository, 'config/default'), directory, { recursive: true });
+    const rules = JSON.parse(readFileSync(join(directory, 'rules.json'), 'utf8')) as unknown[];
+    writeFileSync(join(directory, 'rules.json'), JSON.stringify(rules.slice(1)));
+    return directory;
+  }
+
   it('stop cleanly on SIGTERM', async () => {
-    const running = roles.filter(({ process: child }) => child.exitCode === null && child.signalCode === null);
-    expect(running.map(({ role }) => role).sort()).toEqual(['serve', 'sink', 'stream', 'stream']);
-    for (const { process: child } of running) child.kill('SIGTERM');
-    for (const { exited, role, said } of running) expect(await exited, `${role}: ${said()}`).toBe(0);
+    const left = running();
+    expect(left.map(({ role }) => role).sort()).toEqual(['serve', 'sink', 'stream', 'stream']);
+    for (const { process: child } of left) child.kill('SIGTERM');
+    for (const { exited, role, said } of left) expect(await exited, `${role}: ${said()}`).toBe(0);
   }, 60_000);
 
   /** Each payment has one decision, and a customer's payments were counted 1, 2, 3 … in their order. */
@@ -171,20 +227,45 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
     }
   }
 
-  async function checkRows(expected: number): Promise<void> {
+  async function query<Row>(text: (database: string) => string): Promise<Row | undefined> {
     const { client, database } = openServer({ url: front.url, ...front.login });
     try {
-      const rows = await waitFor('every row', async () => {
-        const [row] = await select<{ rows: string; ids: string }>(
-          client,
-          `SELECT count() AS rows, uniqExact(paymentId) AS ids FROM ${database}.decisions`,
-          {},
-        );
-        return Number(row?.ids) === expected ? Number(row?.rows) : undefined;
-      });
-      expect(rows).toBe(expected);
+      return (await select<Row>(client, text(database), {}))[0];
     } finally {
       await client.close();
+    }
+  }
+
+  async function checkRows(expected: number): Promise<void> {
+    const rows = await waitFor('every row', async () => {
+      const row = await query<{ rows: string; ids: string }>(
+        (database) => `SELECT count() AS rows, uniqExact(paymentId) AS ids FROM ${database}.decisions`,
+      );
+      return Number(row?.ids) === expected ? Number(row?.rows) : undefined;
+    });
+    expect(rows).toBe(expected);
+  }
+
+  async function labelRows(id: string): Promise<number> {
+    const row = await query<{ n: number }>(
+      (database) => `SELECT count() AS n FROM ${database}.labels WHERE paymentId = '${id}'`,
+    );
+    return row?.n ?? 0;
+  }
+
+  /** Whether the streams have taken every label. */
+  async function labelsTaken(): Promise<true | undefined> {
+    const admin = createClient({ brokers: [environment['KAFKA_BROKERS'] ?? ''] }, () => {}).admin();
+    await admin.connect();
+    try {
+      const ends = await admin.fetchTopicOffsets(topics.labels);
+      const [taken] = await admin.fetchOffsets({ groupId: 'holdfast-labels', topics: [topics.labels] });
+      const positions = new Map(taken?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+      const isTaken = ({ partition, high, low }: { partition: number; high: string; low: string }): boolean =>
+        Number(high) === Number(low) || (positions.get(partition) ?? -1) >= Number(high);
+      return ends.every(isTaken) ? true : undefined;
+    } finally {
+      await admin.disconnect();
     }
   }
 });

@@ -42,7 +42,7 @@ function startConsumer(): LabelConsumer {
   };
   const consumer = new LabelConsumer({
     log,
-    apply: createLabelApplier({ store, cache, velocity: { markLabel } }, tenantId),
+    apply: createLabelApplier({ records: store, cache, velocity: { markLabel } }, tenantId),
     clock: systemClock,
     onFailure: (error) => failures.push(error),
     onDead: () => {},

@@ -97,10 +97,10 @@ describe('the environment is parsed once, and a mistake in it stops the start wi
     };
     expect(settings({})).toBeUndefined();
     expect(settings({ REDIS_URL: 'redis://a:1' })).toMatchObject({ urls: ['redis://a:1'], cluster: false });
-    expect(settings({ REDIS_URL: 'redis://a:1', REDIS_CLAIM_HOURS: '2', REDIS_COPIES_MIB: '3' })).toMatchObject({
-      claimMs: 7_200_000,
+    expect(settings({ REDIS_URL: 'redis://a:1', REDIS_COPIES_MIB: '3' })).toMatchObject({
       copiesBytesMax: 3 * 2 ** 20,
     });
+    expect(parseEnvironment({ REDIS_CLAIM_HOURS: '2' })).toMatchObject({ environment: { claimMs: 7_200_000 } });
     expect(settings({ REDIS_URL: 'redis://a:1/0?cluster=1' })).toMatchObject({
       urls: ['redis://a:1/0'],
       cluster: true,

@@ -24,6 +24,7 @@ function check({ topics }: SharedDecisions, options: Partial<SharedParityOptions
     log: topics,
     programOf: () => release.features,
     createMemory: (program) => createVelocityMemory(program),
+    claimMs: 7 * 86_400_000,
     sample: 150,
     lookBackEntries: count,
     entriesMax: 10 * count,
