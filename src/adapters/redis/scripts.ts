@@ -106,7 +106,7 @@ for i = 1, #KEYS do
     at = at + 1 + recordBytes
   end
   if #value > length then
-    if skipped > 0 then
+    if skipped + length >= ${longBytes} then
       call('APPEND', key, sub(value, length + 1))
       if refresh then call('EXPIRE', key, ttl) end
     elseif refresh then
