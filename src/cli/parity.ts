@@ -76,6 +76,7 @@ async function overJournal({ dataDir, redis }: Environment, options: Options): P
       seed,
       decidedBeforeMs,
       entriesMax: entries,
+      relatedPaymentsMax: parityBounds.relatedPaymentsMax,
     });
   } finally {
     opened.close();

@@ -6,7 +6,6 @@
  * Values must agree bit for bit. A value that is not exact, on either side, may differ within the two bounds: that is
  * counted apart, as are payments that cannot be compared, each with its reason; none of them as a match.
  */
-import type { Payment } from '../domain/payment.ts';
 import { createFeatureMatrix, type FeatureMatrix } from '../features/frame.ts';
 import type { FeatureProgram } from '../features/types.ts';
 import { paymentKey } from './codec.ts';
@@ -14,6 +13,7 @@ import { decisionOf, entitiesOf, isDegraded, ParitySample, ParityTally, readBy, 
 import { parityBounds, type ParityOptions, type ParityReport } from './parityTypes.ts';
 import type { DecisionRecord } from './ports.ts';
 import { RecordedPayments } from './recordedPayments.ts';
+import { RelatedPayments } from './relatedPayments.ts';
 
 /** One check; the log is read twice, the first time only its end. */
 class Check extends ParityTally {
@@ -48,23 +48,33 @@ async function sampleOf({ options }: Check): Promise<readonly DecisionRecord[]> 
   return chosen.records();
 }
 
+/** Payments whose entities are too busy are compared no more: what else there is of those is not counted. */
+function dropGivenUp(check: Check, due: Map<string, Sampled>, givenUp: ReadonlySet<string>): void {
+  for (const key of due.keys()) {
+    if (!givenUp.has(key)) continue;
+    due.delete(key);
+    check.skip('too_many_payments');
+  }
+}
+
 /** Counts the log again for the payments of one release, and compares each where its turn comes. */
 async function checkRelease(check: Check, program: FeatureProgram, sampled: readonly Sampled[]): Promise<void> {
   const { options } = check;
   const memory = options.createMemory(program);
   const again = createFeatureMatrix(program.names.length, 1);
   const due = new Map(sampled.map((one) => [paymentKey(one.record.tenantId, one.record.paymentId), one]));
-  const wanted = new Set(
-    sampled.flatMap(({ record, payment }) => entitiesOf(readBy(program), record.tenantId, payment)),
-  );
-  const related = new Map<string, Payment>();
+  const wanted = sampled.map(({ record, payment }) => ({
+    key: paymentKey(record.tenantId, record.paymentId),
+    entities: entitiesOf(readBy(program), record.tenantId, payment),
+  }));
+  const related = new RelatedPayments(wanted, options.relatedPaymentsMax);
   let turn = 0;
   for (const entry of options.log.inOrder()) {
     if (++turn % parityBounds.sliceEntries === 0) await options.pause();
     if (due.size === 0) break;
     if (entry.kind === 'label') {
       const { tenantId, paymentId, label } = entry.label;
-      const payment = related.get(paymentKey(tenantId, paymentId));
+      const payment = related.kept.get(paymentKey(tenantId, paymentId))?.payment;
       if (payment !== undefined) memory.markLabel(tenantId, { payment, fraud: label === 'fraud' }, turn);
       continue;
     }
@@ -72,13 +82,11 @@ async function checkRelease(check: Check, program: FeatureProgram, sampled: read
     const payment = check.recorded.of(record);
     if (payment === undefined) continue;
     const key = paymentKey(record.tenantId, record.paymentId);
-    const changed = entitiesOf(program.entities, record.tenantId, payment);
-    if (!due.has(key) && !changed.some((entity) => wanted.has(entity))) continue;
-    if (related.size >= parityBounds.relatedPaymentsMax) {
-      check.skip('too_many_payments', due.size);
-      return;
-    }
-    related.set(key, payment);
+    const entities = related.wantedOf(key, entitiesOf(program.entities, record.tenantId, payment));
+    if (entities === undefined) continue;
+    const givenUp = related.givenUp.size;
+    related.keep(key, { payment, entities });
+    if (related.givenUp.size > givenUp) dropGivenUp(check, due, related.givenUp);
     memory.appendAndRead(record.tenantId, [payment], again, turn);
     const one = due.get(key);
     if (one === undefined) continue;

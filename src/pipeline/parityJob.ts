@@ -1,6 +1,12 @@
 /** The parity check as it runs beside a live system: a small sample now and then, and what came of all of them. */
 import { checkParity } from './parity.ts';
-import type { ParityMismatch, ParityOptions, ParityReason, ParityReport } from './parityTypes.ts';
+import {
+  parityBounds,
+  type ParityMismatch,
+  type ParityOptions,
+  type ParityReason,
+  type ParityReport,
+} from './parityTypes.ts';
 
 /** What the checks of this process came to. */
 export interface ParityState {
@@ -63,6 +69,7 @@ export const liveParity = {
   lookBackEntries: 20_000,
   /** An entry takes about 50 µs, and a process that yields to all others has time for so many of them. */
   entriesMax: 1_000_000,
+  relatedPaymentsMax: parityBounds.relatedPaymentsMax,
 } as const;
 
 function added(before: ParityState, report: ParityReport, atMs: number): ParityState {
@@ -123,8 +130,8 @@ export function journalCheck(open: () => OpenParity): ParityJobOptions['check'] 
   return async ({ seed, decidedBeforeMs, pause }) => {
     const opened = open();
     try {
-      const { sample, lookBackEntries, entriesMax } = liveParity;
-      return await checkParity({ ...opened.tools, pause, sample, lookBackEntries, entriesMax, seed, decidedBeforeMs });
+      const { timing: _, ...bounds } = liveParity;
+      return await checkParity({ ...opened.tools, ...bounds, pause, seed, decidedBeforeMs });
     } finally {
       opened.close();
     }

@@ -9,7 +9,7 @@ export const parityBounds = {
   releasesMax: 4,
   /** Mismatches that are shown. */
   shownMax: 50,
-  /** Payments that share an entity with a sampled one: what bounds the memory. */
+  /** Payments that share an entity with a sampled one. */
   relatedPaymentsMax: 500_000,
   /** Entries between two pauses. */
   sliceEntries: 500,
@@ -77,6 +77,8 @@ export interface SampleOptions {
   readonly lookBackEntries: number;
   /** Entries that a check may read; what looks farther back is not compared, and is counted. */
   readonly entriesMax: number;
+  /** Payments that share an entity with a sampled one: what bounds the memory, 1.2 kB each. Of more, the busiest entities are given up. */
+  readonly relatedPaymentsMax: number;
   /** Chooses among the payments. */
   readonly seed: number;
   /** Decisions after it are not looked at: what came before them may not be in the log yet. */

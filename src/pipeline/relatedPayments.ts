@@ -4,14 +4,18 @@
  */
 import type { Payment } from '../domain/payment.ts';
 
-/** A payment of the log. The velocity state counted it at some moment of [fromMs, toMs]. */
-export interface SharedPayment {
-  readonly tenantId: string;
+/** A payment of the log. */
+export interface RelatedPayment {
   readonly payment: Payment;
-  readonly fromMs: number;
-  readonly toMs: number;
   /** Those wanted whose state it changes. */
   readonly entities: readonly string[];
+}
+
+/** One of the topics. The velocity state counted it at some moment of [fromMs, toMs]. */
+export interface SharedPayment extends RelatedPayment {
+  readonly tenantId: string;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** A sampled payment, by its key, and the entities that its features are of. */
@@ -23,13 +27,13 @@ export interface WantedPayment {
 /** Of what the busiest entities have, the share that is given up at once: each time everything kept is looked at. */
 const givenUpShare = 1 / 8;
 
-export class RelatedPayments {
+export class RelatedPayments<Kept extends RelatedPayment> {
   readonly #max: number;
   #wanted: readonly WantedPayment[];
   #keys: ReadonlySet<string> = new Set();
   /** How many of the kept payments each wanted entity has. */
   #counts = new Map<string, number>();
-  #kept = new Map<string, SharedPayment>();
+  #kept = new Map<string, Kept>();
   readonly #givenUp = new Set<string>();
 
   constructor(wanted: readonly WantedPayment[], max: number) {
@@ -38,7 +42,7 @@ export class RelatedPayments {
     this.#want(wanted);
   }
 
-  get kept(): ReadonlyMap<string, SharedPayment> {
+  get kept(): ReadonlyMap<string, Kept> {
     return this.#kept;
   }
 
@@ -55,12 +59,12 @@ export class RelatedPayments {
   }
 
   /** @param payment with the entities that `wantedOf` gave */
-  keep(key: string, payment: SharedPayment): void {
+  keep(key: string, payment: Kept): void {
     this.#put(key, payment);
     while (this.#kept.size > this.#max && this.#wanted.length > 0) this.#giveUp();
   }
 
-  #put(key: string, payment: SharedPayment): void {
+  #put(key: string, payment: Kept): void {
     this.#kept.set(key, payment);
     for (const entity of payment.entities) this.#counts.set(entity, (this.#counts.get(entity) ?? 0) + 1);
   }

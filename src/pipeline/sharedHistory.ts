@@ -114,7 +114,7 @@ async function readPayments(
 ) {
   const recorded = new RecordedPayments();
   const coverage = new Coverage();
-  const related = new RelatedPayments(wanted, options.relatedPaymentsMax);
+  const related = new RelatedPayments<SharedPayment>(wanted, options.relatedPaymentsMax);
   for await (const message of newest(options, topics.decisions, options.entriesMax)) {
     const parts = decisionParts(message.value);
     if (parts === undefined) continue;

@@ -19,8 +19,6 @@ export interface SharedParityOptions extends SampleOptions {
   readonly log: Pick<EventLog, 'read'>;
   /** How long a payment's claim lives: a label that comes later may find no payment, and is a dead letter then. */
   readonly claimMs: number;
-  /** Payments that share an entity with a sampled one: what bounds the memory, 1.2 kB each. Of more, the busiest entities are given up. */
-  readonly relatedPaymentsMax: number;
   /** Payments counted again in trials of other orders, in one check; some 10 µs each. */
   readonly trialAppendsMax: number;
 }
