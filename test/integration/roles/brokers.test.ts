@@ -10,6 +10,7 @@ import { testSeed } from '../../helpers/crashPayments.ts';
 import { checkCounts, checkDecisions, checkRows, everyDecision, recount } from '../../helpers/faults/check.ts';
 import { History } from '../../helpers/faults/history.ts';
 import { recovered } from '../../helpers/faults/recovery.ts';
+import type { Decided } from '../../helpers/faults/tail.ts';
 import { startRoles } from '../../helpers/faults/world.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { waitFor } from '../../helpers/server.ts';
@@ -54,8 +55,8 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('the roles ove
           const probes = await recount(world, history, random, undefined);
           await checkRows(world, history.prefix, await everyDecision(world, [...history.all, ...probes]));
           process.stdout.write(
-            `a broker of three killed, ${client}, seed ${seed}: all decided without it after ${(withoutMs / 1000).toFixed(1)} s, ` +
-              `whole again ${(recovery.ms / 1000).toFixed(1)} s after its return\n`,
+            `a broker of three killed, ${client}, seed ${seed}: no decision for ${(pauseMs(decided) / 1000).toFixed(1)} s, ` +
+              `all decided without it after ${(withoutMs / 1000).toFixed(1)} s, whole again ${(recovery.ms / 1000).toFixed(1)} s after its return\n`,
           );
         }
       } finally {
@@ -65,3 +66,9 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('the roles ove
     240_000,
   );
 });
+
+/** The longest time between two decisions. */
+function pauseMs(decided: ReadonlyMap<string, Decided>): number {
+  const times = [...decided.values()].map(({ decidedAtMs }) => decidedAtMs).sort((a, b) => a - b);
+  return Math.max(...times.slice(1).map((time, i) => time - (times[i] ?? time)));
+}

@@ -6,10 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keepServices, type KeptServices } from '../../../scripts/services/keep.ts';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
 import { openServer } from '../../../src/adapters/clickhouse/server.ts';
-import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
+import type { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import { startSystem } from '../../../src/cli/up/system.ts';
 import type { ParityReport } from '../../../src/pipeline/parityTypes.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
@@ -17,11 +16,12 @@ import { challenged } from '../../../src/releases/promotion.ts';
 import { ReleaseStore } from '../../../src/releases/store.ts';
 import { Random } from '../../../src/simulator/random.ts';
 import { holdfast, repository } from '../../helpers/cli.ts';
-import { type ClickHouseFront, startClickHouseFront } from '../../helpers/clickhouseFront.ts';
+import type { ClickHouseFront } from '../../helpers/clickhouseFront.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
 import { defaultBundle, modelOf, shifted } from '../../helpers/models.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { endRoles, roleKey, type RoleProcess, startRole } from '../../helpers/roles.ts';
+import { type RoleEngines, startRoleEngines } from '../../helpers/roleEngines.ts';
 import { waitFor } from '../../helpers/server.ts';
 
 const seed = testSeed();
@@ -67,10 +67,10 @@ const namesIn = (text: string, pattern: RegExp): ReadonlySet<string> =>
   new Set([...text.matchAll(pattern)].map(([, name]) => name ?? ''));
 
 describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over real engines', () => {
-  let services: KeptServices;
+  let engines: RoleEngines;
   let front: ClickHouseFront;
   let log: KafkaEventLog;
-  let environment: Record<string, string>;
+  let environment: RoleEngines['environment'];
   let serve: RoleProcess;
   let sink: RoleProcess;
   let releaseFile = '';
@@ -79,15 +79,8 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-role-models-'));
 
   beforeAll(async () => {
-    [services, front] = await Promise.all([keepServices(['kafka', 'redis']), startClickHouseFront()]);
-    environment = {
-      ...services.environment,
-      CLICKHOUSE_URL: front.url,
-      CLICKHOUSE_USER: front.login.user,
-      CLICKHOUSE_PASSWORD: front.login.password,
-    };
-    log = new KafkaEventLog({ connection: { brokers: [services.environment['KAFKA_BROKERS'] ?? ''] } });
-    await log.ping();
+    engines = await startRoleEngines();
+    ({ front, log, environment } = engines);
     const bundle = await defaultBundle();
     const bold = shifted(modelOf(bundle), 'bold', 2);
     const { id } = await new ReleaseStore(directory).add(
@@ -105,9 +98,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('models over r
   }, 120_000);
   afterAll(async () => {
     await endRoles(roles);
-    await log.close();
-    await front.close();
-    await services.stop();
+    await engines.close();
     rmSync(directory, { recursive: true, force: true });
   }, 60_000);
 

@@ -6,19 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keepServices, type KeptServices } from '../../../scripts/services/keep.ts';
 import { select } from '../../../src/adapters/clickhouse/client.ts';
 import { openServer } from '../../../src/adapters/clickhouse/server.ts';
 import { createClient } from '../../../src/adapters/kafka/client.ts';
-import { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
+import type { KafkaEventLog } from '../../../src/adapters/kafka/eventLog.ts';
 import { decodeDecisionMessage } from '../../../src/pipeline/decisionMessage.ts';
 import { topics } from '../../../src/pipeline/ports.ts';
 import { Random } from '../../../src/simulator/random.ts';
-import { type ClickHouseFront, startClickHouseFront } from '../../helpers/clickhouseFront.ts';
+import type { ClickHouseFront } from '../../helpers/clickhouseFront.ts';
 import { testSeed } from '../../helpers/crashPayments.ts';
 import { holdfast, repository } from '../../helpers/cli.ts';
 import { requires } from '../../helpers/requirements.ts';
 import { endRoles, roleKey, type RoleProcess, startRole } from '../../helpers/roles.ts';
+import { type RoleEngines, startRoleEngines } from '../../helpers/roleEngines.ts';
 import { waitFor } from '../../helpers/server.ts';
 
 const payments = 6000;
@@ -71,31 +71,24 @@ async function decisionsOf(log: KafkaEventLog): Promise<Map<string, Decided>> {
 }
 
 describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over real engines', () => {
-  let services: KeptServices;
+  let engines: RoleEngines;
   let front: ClickHouseFront;
   let log: KafkaEventLog;
   let redis: Redis;
-  let environment: Record<string, string>;
+  let environment: RoleEngines['environment'];
   const roles: RoleProcess[] = [];
+  const ownDirectory = mkdtempSync(join(tmpdir(), 'holdfast-release-'));
 
   beforeAll(async () => {
-    [services, front] = await Promise.all([keepServices(['kafka', 'redis']), startClickHouseFront()]);
-    environment = {
-      ...services.environment,
-      CLICKHOUSE_URL: front.url,
-      CLICKHOUSE_USER: front.login.user,
-      CLICKHOUSE_PASSWORD: front.login.password,
-    };
-    log = new KafkaEventLog({ connection: { brokers: [services.environment['KAFKA_BROKERS'] ?? ''] } });
-    await log.ping();
-    redis = new Redis(services.environment['REDIS_URL'] ?? '');
+    engines = await startRoleEngines();
+    ({ front, log, environment } = engines);
+    redis = new Redis(environment['REDIS_URL'] ?? '');
   }, 120_000);
   afterAll(async () => {
     redis.disconnect();
     await endRoles(roles);
-    await log.close();
-    await front.close();
-    await services.stop();
+    await engines.close();
+    rmSync(ownDirectory, { recursive: true, force: true });
   }, 60_000);
 
   const start = async (role: RoleProcess['role'], dataDirectory?: string): Promise<RoleProcess> => {
@@ -198,7 +191,7 @@ describe.skipIf(!requires('kafka').met || !requires('redis').met)('roles over re
 
   /** A directory with the default release, less a rule. */
   function otherRelease(): string {
-    const directory = join(mkdtempSync(join(tmpdir(), 'holdfast-release-')), 'other');
+    const directory = join(ownDirectory, 'other');
     cpSync(join(repository, 'config/default'), directory, { recursive: true });
     const rules = JSON.parse(readFileSync(join(directory, 'rules.json'), 'utf8')) as unknown[];
     writeFileSync(join(directory, 'rules.json'), JSON.stringify(rules.slice(1)));
