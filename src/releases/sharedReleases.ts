@@ -34,9 +34,9 @@ export class SharedReleases {
    * @throws ReleaseUnknown, or what the shelf threw
    */
   compiled(id: string): Promise<CompiledRelease> {
-    if (this.#store.has(id)) return this.#store.compiled(id);
-    const known = this.#fetching.get(id);
-    if (known !== undefined) return known;
+    if (this.#store.has(id)) return known(id, this.#store.compiled(id));
+    const fetching = this.#fetching.get(id);
+    if (fetching !== undefined) return fetching;
     const fetched = this.#fetch(id).finally(() => this.#fetching.delete(id));
     this.#fetching.set(id, fetched);
     return fetched;
@@ -52,14 +52,15 @@ export class SharedReleases {
     }
   }
 
-  /** Puts a release of the store on the shelf as soon as that takes it. Never throws. @returns stops that */
+  /** Puts a release of the store on the shelf as soon as that takes it. Fails only where the store has none. @returns stops that */
   keep(id: string, onFailure: (error: unknown) => void, retryMs = retryMsDefault): () => void {
     const shelf = this.#shelf;
     if (shelf === undefined) return () => {};
+    const release = this.#store.text(id);
     let timer: NodeJS.Timeout | undefined;
     let stopped = false;
     const attempt = (): void => {
-      shelf.keepRelease(id, this.#store.text(id)).catch((error: unknown) => {
+      shelf.keepRelease(id, release).catch((error: unknown) => {
         if (stopped) return;
         onFailure(error);
         timer = setTimeout(attempt, retryMs).unref();
@@ -77,6 +78,15 @@ export class SharedReleases {
     if (text === undefined) throw new ReleaseUnknown(`no release ${id} is kept`);
     const stored = storedIn(id, text);
     if (typeof stored === 'string') throw new ReleaseUnknown(`release ${id} was altered where it is kept: ${stored}`);
-    return this.#store.add(stored.bundle);
+    return known(id, this.#store.add(stored.bundle));
+  }
+}
+
+/** A release that an older version made may not compile any more: for ever, so nobody must wait for it to. */
+async function known(id: string, compiling: Promise<CompiledRelease>): Promise<CompiledRelease> {
+  try {
+    return await compiling;
+  } catch (error) {
+    throw new ReleaseUnknown(`release ${id} cannot be used any more`, { cause: error });
   }
 }

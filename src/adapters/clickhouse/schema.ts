@@ -206,7 +206,8 @@ CREATE TABLE IF NOT EXISTS {db}.releases (
   keptAt DateTime64(3, 'UTC') DEFAULT now64(3),
   release String CODEC(ZSTD(6))
 ) ENGINE = ReplacingMergeTree(keptAt)
-ORDER BY releaseId`;
+ORDER BY releaseId
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`;
 
 export const migrations: readonly Migration[] = [
   {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { releaseId } from '../../../src/releases/bundle.ts';
 import { type ReleaseShelf, ReleaseUnknown, SharedReleases } from '../../../src/releases/sharedReleases.ts';
 import { ReleaseStore } from '../../../src/releases/store.ts';
 import { defaultBundle } from '../../helpers/models.ts';
@@ -59,6 +60,14 @@ describe('releases that processes keep for each other', () => {
     }
     shelf.away = true;
     await expect(others.compiled(unknownId)).rejects.toThrow('away');
+  });
+
+  it('are unknown, and wait for nothing, where this version cannot compile them', async () => {
+    const bundle = { ...(await defaultBundle()), features: { version: 99 } };
+    const id = releaseId(bundle);
+    shelf.kept.set(id, JSON.stringify({ id, featureNames: [], bundle }));
+    await expect(others.compiled(id)).rejects.toThrow(/cannot be used/);
+    expect(await others.namesOf(id)).toEqual([]);
   });
 
   it('get there as soon as the shelf takes them', async () => {
