@@ -62,7 +62,6 @@ function clientOf(options: RedisConnectionOptions): Redis | Cluster {
     ...tls,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    commandTimeout: options.commandTimeoutMs ?? commandTimeoutMsDefault,
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: true,
     socketTimeout: socketTimeoutMs,
@@ -72,7 +71,7 @@ function clientOf(options: RedisConnectionOptions): Redis | Cluster {
   };
   if (!options.cluster) return new Redis(first, { ...common, enableOfflineQueue: false, retryStrategy: reconnect });
   return new Cluster([...options.urls], {
-    redisOptions: common,
+    redisOptions: { ...common, commandTimeout: options.commandTimeoutMs ?? commandTimeoutMsDefault },
     enableOfflineQueue: false,
     clusterRetryStrategy: reconnect,
   });
@@ -90,11 +89,12 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
   client.on('-node', told(false));
   client.on('error', (error: unknown) => options.onError?.(redisUnavailable(error)));
 
-  const exchange = client instanceof Cluster ? undefined : createExchange(client);
+  const { commandTimeoutMs = commandTimeoutMsDefault } = options;
+  const exchange = client instanceof Cluster ? undefined : createExchange(client, commandTimeoutMs);
 
   async function one(command: string, args: readonly Argument[]): Promise<unknown> {
     if (exchange === undefined) return client.callBuffer(command, ...args);
-    const [result] = await exchange((commands) => commands.callBuffer(command, ...args));
+    const [result] = await exchange((send) => send(command, args));
     if (result?.error !== undefined) throw result.error;
     return result?.reply;
   }
@@ -131,8 +131,8 @@ export function connectRedis(options: RedisConnectionOptions): RedisConnection {
         replies.forEach(onReply);
         return;
       }
-      const results = await exchange((commands) => {
-        for (const { keys, args } of calls) commands.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args);
+      const results = await exchange((send) => {
+        for (const { keys, args } of calls) send('EVALSHA', [script.sha, keys.length, ...keys, ...args]);
       });
       let first: Error | undefined;
       for (const [i, { error, reply }] of results.entries()) {

@@ -47,3 +47,32 @@ test('a wall clock that is set back by an hour keeps nothing away for an hour', 
     spy.mockRestore();
   }
 });
+
+test('what takes longer than its budget gives its place back, and what it answers later is dropped', async () => {
+  const failures: string[] = [];
+  const guard = createStageGuard('stage', 1, (_stage, failure) => failures.push(failure));
+  const { promise, resolve } = Promise.withResolvers<string>();
+  expect(await guard.run(() => promise, 1)).toEqual({ ok: false, failure: 'timeout' });
+  resolve('late');
+  expect(await guard.run(work, budgetMs)).toEqual({ ok: true, value: 'done' });
+  expect(failures).toEqual(['timeout']);
+});
+
+test('calls beyond its places are refused at once, and that says nothing of the stage', async () => {
+  const guard = createStageGuard('stage', 1, () => {});
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const first = guard.run(() => promise, budgetMs);
+  for (let i = 0; i < 10; i++) expect(await guard.run(work, budgetMs)).toEqual({ ok: false, failure: 'full' });
+  expect(guard.state()).toBe('up');
+  resolve('done');
+  expect(await first).toEqual({ ok: true, value: 'done' });
+});
+
+test('work that throws before it promises anything is a failure like any other', async () => {
+  const guard = createStageGuard('stage', 1, () => {});
+  const throws = (): Promise<never> => {
+    throw new Error('away');
+  };
+  expect(await guard.run(throws, budgetMs)).toEqual({ ok: false, failure: 'failed' });
+  expect(await guard.run(work, budgetMs)).toEqual({ ok: true, value: 'done' });
+});
