@@ -4,7 +4,7 @@
  * What Holdfast does not use (compression, headers, transactions) is left to kafkajs.
  */
 import { createRequire } from 'node:module';
-import { crc32c } from './crc32c.ts';
+import { crc32c } from '@node-rs/crc32';
 
 interface ProduceMessage {
   readonly key?: Buffer | string | null;
@@ -78,7 +78,7 @@ function writeVarInt(bytes: Uint8Array, value: number, at: number): number {
 }
 
 const lengthOf = (value: Buffer | string | null | undefined): number =>
-  value === null || value === undefined ? -1 : Buffer.byteLength(value);
+  value === null || value === undefined ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length;
 
 const fieldBytes = (length: number): number => varIntBytes(length) + Math.max(0, length);
 
@@ -134,7 +134,7 @@ function writeBatch(bytes: Buffer, { messages, firstSequence = 0 }: PartitionDat
     bytes[next++] = 0;
   }
   bytes.writeInt32BE(next - at - lengthAt - 4, at + lengthAt);
-  bytes.writeUInt32BE(crc32c(bytes, at + checkedFrom, next), at + checksumAt);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(at + checkedFrom, next)), at + checksumAt);
   return next;
 }
 

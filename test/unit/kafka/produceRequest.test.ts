@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { crc32c } from '../../../src/adapters/kafka/crc32c.ts';
 import {
   groupMessages,
   originalGrouping,
@@ -14,7 +13,6 @@ import { testSeed } from '../../helpers/crashPayments.ts';
 
 const seed = testSeed();
 const load = createRequire(import.meta.url);
-const crcOfKafkajs = load('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }));
@@ -107,20 +105,4 @@ it('messages are shared out to partitions as kafkajs does', () => {
     const given = { topic: 't', partitionMetadata, messages, partitioner };
     expect(groupMessages(given)).toEqual(originalGrouping(given));
   }
-});
-
-describe('the checksum', () => {
-  it('is that of kafkajs, over any part of a buffer', () => {
-    fc.assert(
-      fc.property(bytes(400), fc.nat(50), (array, from) => {
-        const start = Math.min(from, array.length);
-        expect(crc32c(array, start, array.length)).toBe(crcOfKafkajs(array.subarray(start)));
-      }),
-      { seed },
-    );
-  });
-
-  it('of the nine digits is the one that the standard gives', () => {
-    expect(crc32c(Buffer.from('123456789'), 0, 9)).toBe(0xe3069283);
-  });
 });
