@@ -57,6 +57,16 @@ export class ByteWriter {
     this.at += length;
   }
 
+  /** A finite number as JSON has it, -0 as `-0`; room must be reserved (25 bytes). */
+  number(value: number): void {
+    if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
+      this.integer(value);
+      return;
+    }
+    const text = Object.is(value, -0) ? '-0' : String(value);
+    for (let i = 0; i < text.length; i++) this.bytes[this.at++] = text.charCodeAt(i);
+  }
+
   /** A non-negative safe integer; room must be reserved (16 digits at most). */
   integer(value: number): void {
     let digits = 1;

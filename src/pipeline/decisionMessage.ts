@@ -5,6 +5,7 @@
  * A missing value, and a bound that is not known, are null. The decision's and the payment's own bytes are kept as they are,
  * so that reading gives back exactly what was recorded.
  */
+import { ByteWriter } from './byteWriter.ts';
 import { type FeatureReader, featureReader } from './codec.ts';
 import type { DecisionRecord } from './ports.ts';
 
@@ -24,30 +25,46 @@ const closing = 0x7d;
 const paymentField = Buffer.from(',"payment":');
 const featuresField = Buffer.from(',"features":');
 
+const opening = 0x7b;
+const nullText = Buffer.from('null');
+const boundField = Buffer.from(',"exact":false,"bound":');
+/** What the longest number takes, and what stands around a value and its bound. */
+const cellBytesMax = 2 * 25 + boundField.length + 2;
+
 /** Of the last release whose decisions were encoded: `"NAME":{"value":` for each feature. */
 let lastNames: readonly string[] = [];
-let lastKeys: readonly string[] = [];
+let lastKeys: readonly Uint8Array[] = [];
+let lastKeysBytes = 0;
 
-function keysOf(featureNames: readonly string[]): readonly string[] {
-  if (featureNames !== lastNames) {
-    lastKeys = featureNames.map((name, i) => `${i === 0 ? '' : ','}${JSON.stringify(name)}:{"value":`);
-    lastNames = featureNames;
-  }
-  return lastKeys;
+function setKeys(featureNames: readonly string[]): void {
+  if (featureNames === lastNames) return;
+  lastKeys = featureNames.map((name, i) => Buffer.from(`${i === 0 ? '' : ','}${JSON.stringify(name)}:{"value":`));
+  lastKeysBytes = lastKeys.reduce((sum, { length }) => sum + length, 0);
+  lastNames = featureNames;
 }
 
-function featuresText(keys: readonly string[], features: FeatureReader): string {
-  let text = '{';
-  for (let i = 0; i < keys.length; i++) {
+/** Where the features of one decision are written before it is known how long they are. */
+const written = new ByteWriter(4096);
+
+function writeFeatures(features: FeatureReader): void {
+  written.at = 0;
+  written.reserve(lastKeysBytes + lastKeys.length * cellBytesMax + 3);
+  written.bytes[written.at++] = opening;
+  for (let i = 0; i < lastKeys.length; i++) {
     const value = features.featureAt(i);
     const bound = features.boundAt(i);
-    text += keys[i] as string;
-    if (Number.isNaN(value)) text += 'null';
-    else text += Object.is(value, -0) ? '-0' : String(value);
-    if (bound !== 0) text += `,"exact":false,"bound":${Number.isFinite(bound) ? String(bound) : 'null'}`;
-    text += '}';
+    written.constant(lastKeys[i] as Uint8Array);
+    if (Number.isNaN(value)) written.constant(nullText);
+    else written.number(value);
+    if (bound !== 0) {
+      written.constant(boundField);
+      if (Number.isFinite(bound)) written.number(bound);
+      else written.constant(nullText);
+    }
+    written.bytes[written.at++] = closing;
   }
-  return `${text}}}`;
+  written.bytes[written.at++] = closing;
+  written.bytes[written.at++] = closing;
 }
 
 /** @param featureNames of the record's release, in the order of its features */
@@ -55,15 +72,16 @@ export function encodeDecisionMessage(record: DecisionRecord, featureNames: read
   const { decision, payment } = record;
   const features = featureReader(record);
   if (featureNames.length !== features.featureCount) throw new TypeError('one name for each feature');
-  const text = featuresText(keysOf(featureNames), features);
+  setKeys(featureNames);
+  writeFeatures(features);
   const paymentAt = decision.length - 1 + paymentField.length;
   const featuresAt = paymentAt + payment.length + featuresField.length;
-  const bytes = Buffer.allocUnsafe(featuresAt + Buffer.byteLength(text));
+  const bytes = Buffer.allocUnsafe(featuresAt + written.at);
   bytes.set(decision, 0);
   bytes.set(paymentField, decision.length - 1);
   bytes.set(payment, paymentAt);
   bytes.set(featuresField, paymentAt + payment.length);
-  bytes.write(text, featuresAt, 'utf8');
+  bytes.set(written.bytes.subarray(0, written.at), featuresAt);
   return bytes;
 }
 

@@ -16,8 +16,17 @@ const surroundings = 2;
 /** Entries that are taken before the room of those before them is given back. */
 const compactAt = 1024;
 
+/** The third of five in order; of numbers only. */
+function medianOfFive(a: number, b: number, c: number, d: number, e: number): number {
+  // The least and the greatest of the first four cannot be it.
+  const low = Math.max(Math.min(a, b), Math.min(c, d));
+  const high = Math.min(Math.max(a, b), Math.max(c, d));
+  return Math.max(Math.min(low, high), Math.min(Math.max(low, high), e));
+}
+
 /** One partition's entries, and where its next one stands. */
 class Queue<T extends Timed> {
+  readonly partition: number;
   readonly #entries: T[] = [];
   #head = 0;
   /** Times of the two entries before the next. */
@@ -25,6 +34,10 @@ class Queue<T extends Timed> {
   #before2 = Number.NaN;
   #placeMs = Number.NEGATIVE_INFINITY;
   #known = false;
+
+  constructor(partition: number) {
+    this.partition = partition;
+  }
 
   get size(): number {
     return this.#entries.length - this.#head;
@@ -59,11 +72,12 @@ class Queue<T extends Timed> {
 
   /** What is not there, at either end, counts as the entry itself. */
   #median(): number {
-    const at = (i: number): number | undefined => this.#entries[this.#head + i]?.timeMs;
-    const own = at(0) as number;
-    const before = (timeMs: number): number => (Number.isNaN(timeMs) ? own : timeMs);
-    const around = [before(this.#before2), before(this.#before1), own, at(1) ?? own, at(2) ?? own];
-    return around.sort((a, b) => a - b)[surroundings] as number;
+    const entries = this.#entries;
+    const head = this.#head;
+    const own = (entries[head] as T).timeMs;
+    const before1 = Number.isNaN(this.#before1) ? own : this.#before1;
+    const before2 = Number.isNaN(this.#before2) ? own : this.#before2;
+    return medianOfFive(before2, before1, own, entries[head + 1]?.timeMs ?? own, entries[head + 2]?.timeMs ?? own);
   }
 }
 
@@ -91,7 +105,7 @@ export class EventTimeMerge<T extends Timed> {
     const first = entries[0];
     if (first === undefined) return;
     let queue = this.#queues.get(first.partition);
-    if (queue === undefined) this.#queues.set(first.partition, (queue = new Queue()));
+    if (queue === undefined) this.#queues.set(first.partition, (queue = new Queue(first.partition)));
     queue.push(entries);
     this.#size += entries.length;
   }
@@ -110,8 +124,8 @@ export class EventTimeMerge<T extends Timed> {
     for (const partition of more) if (this.lacks(partition)) return taken;
     while (taken.length < max) {
       const next = this.#next();
-      if (next === undefined || next.queue.placeMs() > untilMs) break;
-      taken.push(next.queue.shift());
+      if (next === undefined || next.placeMs() > untilMs) break;
+      taken.push(next.shift());
       this.#size--;
       if (more.has(next.partition) && this.lacks(next.partition)) break;
     }
@@ -120,7 +134,7 @@ export class EventTimeMerge<T extends Timed> {
 
   /** Where the next entry stands, undefined when none waits. */
   nextPlaceMs(): number | undefined {
-    return this.#next()?.queue.placeMs();
+    return this.#next()?.placeMs();
   }
 
   /** Forgets everything, for partitions that are read again from another position. */
@@ -129,11 +143,11 @@ export class EventTimeMerge<T extends Timed> {
     this.#size = 0;
   }
 
-  #next(): { readonly partition: number; readonly queue: Queue<T> } | undefined {
-    let best: { readonly partition: number; readonly queue: Queue<T> } | undefined;
-    for (const [partition, queue] of this.#queues) {
+  #next(): Queue<T> | undefined {
+    let best: Queue<T> | undefined;
+    for (const queue of this.#queues.values()) {
       if (queue.size === 0) continue;
-      if (best === undefined || queue.placeMs() < best.queue.placeMs()) best = { partition, queue };
+      if (best === undefined || queue.placeMs() < best.placeMs()) best = queue;
     }
     return best;
   }
