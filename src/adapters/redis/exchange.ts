@@ -5,6 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import { RedisUnavailable, redisUnavailable } from './errors.ts';
+import { PackedCommand } from './packedCommand.ts';
 
 /** A connection on which nothing was answered in time for so long is made anew: what comes on it is late for ever. */
 const silentMsMax = 3000;
@@ -59,7 +60,9 @@ export function createExchange(client: Redis, timeoutMs: number): (fill: (send: 
   function sent(fill: (send: Send) => void, mark: string): Promise<Result>[] {
     const results: Promise<Result>[] = [];
     const send: Send = (command, args) => {
-      results.push(resultOf(client.callBuffer(command, ...args)));
+      // Replies as Buffers.
+      const packed = new PackedCommand(command, [...args], { replyEncoding: null });
+      results.push(resultOf(client.sendCommand(packed) as Promise<unknown>));
     };
     // Before the first connection there is none; every command is refused then.
     const stream = client.stream as Redis['stream'] | undefined;
