@@ -10,24 +10,19 @@ import type { FeatureProgram } from '../../features/types.ts';
 import { encodePlans, encodeRequest, type KeyWork, requestRecordBytes, type RoleRead } from './appendCall.ts';
 import type { RedisConnection } from './connection.ts';
 import { Copies } from './copies.ts';
-import { type EntityCopy, envelopeBytes, generationBytes, readBase } from './entityCopy.ts';
+import { type EntityCopy, generationBytes, generations, readBase } from './entityCopy.ts';
 import { RedisUnavailable } from './errors.ts';
 import { entityKey, hasKey, shardOf, tenantPartOf } from './keys.ts';
-import { appendScript, replaceScript } from './scripts.ts';
+import { type Replacement, Replacer } from './replacer.ts';
+import { appendScript } from './scripts.ts';
 import { StateWriter } from './stateWriter.ts';
 import { callsOf, Works } from './works.ts';
 
-/** A tail of so many records, and of an eighth of the state, is put into the state. */
-const tailRecordsMax = 16;
-const tailShare = 8;
-/** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
-const compactionsMax = 64;
 /** Tries to change an entity that other processes rewrite at the same time; each failure is the success of one of them. */
 const changeTriesMax = 32;
 const lateDayMs = 86_400_000;
 /** The expiry is put off only so often, and is by so much longer. */
 const refreshMs = lateDayMs;
-const generations = 4294967296;
 /** What the script answers for a record that was not there. */
 const isNew = 0x30;
 /** Odd: every generation comes once before one comes again. */
@@ -67,10 +62,9 @@ export class EntityStore {
   readonly #ttlSeconds: readonly number[];
   readonly #plansBytes: Buffer;
   readonly #facts: PaymentFacts[] = [];
-  readonly #compacting = new Set<string>();
   /** The last change of each entity that is on its way: changes of one process do not race with each other. */
   readonly #changing = new Map<string, Promise<void>>();
-  #compactionsFailed = 0;
+  readonly #replacer: Replacer;
   /** Different for every entity that is made: one that expired and came back is not taken for what it was. */
   #seed = randomInt(generations);
   #epoch = 0;
@@ -84,15 +78,18 @@ export class EntityStore {
     this.#allPlans = [...program.entities, ...program.roles];
     this.#ttlSeconds = this.plans.map((plan) => ttlSecondsOf(plan, lifetimeMs));
     this.#plansBytes = encodePlans(this.plans, this.#ttlSeconds);
+    const { copies } = this;
+    this.#replacer = new Replacer({ connection, copies, writers: this.#writers, ttlSeconds: this.#ttlSeconds });
   }
 
   get compactionsFailed(): number {
-    return this.#compactionsFailed;
+    return this.#replacer.failed;
   }
 
   /** What Redis acknowledged may be lost with a connection (restart, failover): nothing known before it counts any more. */
   forget(): void {
     this.#epoch++;
+    this.#replacer.forget();
     this.copies.clear();
   }
 
@@ -113,16 +110,21 @@ export class EntityStore {
       return encodeRequest(this.plans, works, (row) => this.#facts[row] as PaymentFacts);
     });
     const epoch = this.#epoch;
-    await this.#connection.runAll(
-      appendScript,
-      calls.map((works, i) => {
-        return { keys: works.map(({ key }) => key), args: [this.#plansBytes, requests[i] as Buffer, seed] };
-      }),
-      (reply, i) => {
-        if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
-        this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target, known);
-      },
-    );
+    const due: Replacement[] = [];
+    try {
+      await this.#connection.runAll(
+        appendScript,
+        calls.map((works, i) => {
+          return { keys: works.map(({ key }) => key), args: [this.#plansBytes, requests[i] as Buffer, seed] };
+        }),
+        (reply, i) => {
+          if (epoch !== this.#epoch) throw new RedisUnavailable('disconnected', 'the connection was lost meanwhile');
+          this.#takeReply(calls[i] as KeyWork[], requests[i] as Buffer, reply, target, known, due);
+        },
+      );
+    } finally {
+      this.#replacer.compact(due);
+    }
     return known;
   }
 
@@ -172,7 +174,8 @@ export class EntityStore {
       const copy = this.#read(planIndex, value);
       writer.open(copy);
       if (!change(writer, facts)) return;
-      if (await this.#replace(key, planIndex, copy)) return;
+      const [replaced] = await this.#replacer.replace([this.#replacer.replacement(key, planIndex, copy)]);
+      if (replaced === true) return;
     }
     throw new RedisUnavailable('busy', 'an entity is rewritten all the time');
   }
@@ -201,6 +204,7 @@ export class EntityStore {
     reply: unknown,
     target: Target | undefined,
     known: Map<number, number[]>,
+    due: Replacement[],
   ): void {
     if (!Array.isArray(reply) || reply.length !== works.length) throw new RedisUnavailable('damaged', 'no such reply');
     const view = new DataView(request.buffer, request.byteOffset, request.length);
@@ -208,14 +212,14 @@ export class EntityStore {
     works.forEach((work, i) => {
       const answer: unknown = reply[i];
       if (!Buffer.isBuffer(answer)) throw new RedisUnavailable('damaged', 'a reply that is no string');
-      this.#apply(work, answer, view, wanted ? target : undefined);
+      this.#apply(work, answer, view, wanted ? target : undefined, due);
       for (let k = 0; k < work.rows.length; k++)
         if (answer[1 + k] !== isNew) addTo(known, work.rows[k] as number, work.planIndex);
     });
   }
 
   /** Takes in what the script answered of one entity, and evaluates the rows of the batch as they come by. */
-  #apply(work: KeyWork, answer: Buffer, request: DataView, target: Target | undefined): void {
+  #apply(work: KeyWork, answer: Buffer, request: DataView, target: Target | undefined, due: Replacement[]): void {
     const out = target?.out;
     const { key, planIndex, rows } = work;
     const plan = this.plans[planIndex] as EntityPlan;
@@ -249,7 +253,10 @@ export class EntityStore {
     if (target !== undefined) this.#readRoles(work, read, rows.length, writer, target);
     if (work.refresh && fresh > 0) copy.refreshedAtMs = Date.now();
     // What was only asked for may not be there at all.
-    if (writer.cell.count > 0 || writer.cell.folded) this.#keep(key, planIndex, copy);
+    if (writer.cell.count === 0 && !writer.cell.folded) return;
+    const compacted = this.#replacer.compacted(key, planIndex, copy);
+    if (compacted === undefined) this.copies.keep(key, copy);
+    else due.push(compacted);
   }
 
   /** Those of the work's reads, from the so-manieth on, that come before its row k; answers how many have been read. */
@@ -289,49 +296,6 @@ export class EntityStore {
     const endAt = value.length - without * (plan.amountAt + copy.rawAmountBytes);
     while (copy.rawLength < endAt) this.#take(writer, copy, value, view, 0, false);
     return copy;
-  }
-
-  #keep(key: string, planIndex: number, copy: EntityCopy): void {
-    const due =
-      copy.tailRecords >= tailRecordsMax && copy.tailRecords * tailShare >= copy.rawLength / copy.plan.amountAt;
-    if (!due || this.#compacting.has(key) || this.#compacting.size >= compactionsMax) {
-      this.copies.keep(key, copy);
-      return;
-    }
-    this.copies.drop(key);
-    this.#compacting.add(key);
-    const compacted = copy.clone();
-    const writer = this.#writers[planIndex] as StateWriter;
-    writer.open(compacted);
-    writer.expire();
-    this.#replace(key, planIndex, compacted)
-      .catch(() => {
-        this.#compactionsFailed++;
-      })
-      .finally(() => this.#compacting.delete(key));
-  }
-
-  /** Puts the copy's state in the place of what it was read from. Answers whether that was still there. */
-  async #replace(key: string, planIndex: number, copy: EntityCopy): Promise<boolean> {
-    const { cell } = this.#writers[planIndex] as StateWriter;
-    if (cell.amountBytes !== copy.rawAmountBytes) throw new Error('records that follow would not fit the state');
-    const stateBytes = cell.stateBytes();
-    const next = Buffer.allocUnsafe(envelopeBytes + stateBytes);
-    next.writeUInt32LE((copy.generation + 1) % generations, 0);
-    next.writeUInt8(cell.amountBytes, generationBytes);
-    next.set(copy.bytes.subarray(0, stateBytes), envelopeBytes);
-    const generation = Buffer.allocUnsafe(generationBytes);
-    generation.writeUInt32LE(copy.generation, 0);
-    const ttl = this.#ttlSeconds[planIndex] as number;
-    this.copies.drop(key);
-    const epoch = this.#epoch;
-    const renewed = copy.clone(next.readUInt32LE(0), next.length);
-    renewed.refreshedAtMs = Date.now();
-    const replaced = await this.#connection.run(replaceScript, [key], [generation, copy.rawLength, next, ttl]);
-    if (replaced !== 1) return false;
-    // Whoever has read it since knows at least as much.
-    if (epoch === this.#epoch && this.copies.get(key) === undefined) this.copies.keep(key, renewed);
-    return true;
   }
 }
 

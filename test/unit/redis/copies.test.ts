@@ -13,7 +13,7 @@ const [plan] = compileFeatures({
 }).entities;
 const copyOf = (roomBytes: number): EntityCopy => {
   if (plan === undefined) throw new Error('a program with one entity');
-  return new EntityCopy(plan, 1, 0, 0, roomBytes);
+  return new EntityCopy(plan, 1, 0, 0, new Uint8Array(roomBytes));
 };
 const copyBytes = copyOf(100).bytes.length;
 const overheadBytes = 400;
