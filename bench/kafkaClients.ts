@@ -8,7 +8,14 @@ import type { KafkaClientName } from '../src/adapters/kafka/clients.ts';
 import { topics } from '../src/pipeline/ports.ts';
 import { openStreamBench } from './fixtures/streamBench.ts';
 import { streamReleases } from './fixtures/streamReleases.ts';
-import { type Bench, programServer, type ProgramRun, runProgram, runStream } from './fixtures/streamRuns.ts';
+import {
+  type Bench,
+  programServer,
+  type ProgramRun,
+  runProgram,
+  runStream,
+  withClient,
+} from './fixtures/streamRuns.ts';
 import { copyGroup } from './fixtures/streamTopics.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 
@@ -33,8 +40,7 @@ function runCopy(bench: Bench, client: KafkaClientName, valueBytes: number): Pro
 
 function runWork(bench: Bench, work: Work, client: KafkaClientName): Promise<ProgramRun> {
   if (work !== 'stream') return runCopy(bench, client, work === 'copy-payments' ? 0 : decisionBytes);
-  const environment = { ...bench.engines.environment, KAFKA_CLIENT: client };
-  return runStream({ ...bench, engines: { ...bench.engines, environment } }, streamReleases.twenty);
+  return runStream(withClient(bench, client), streamReleases.twenty);
 }
 
 const nameOf = (work: Work, client: KafkaClientName): string => `${work} ${client}`;

@@ -1,9 +1,10 @@
 /**
  * `stream-kafka`: payments on a real Kafka → the role `stream` with a real Redis → decisions on Kafka. Beside it, in the same
  * run, a raw copy from topic to topic with the same client, and the pipeline as textbooks have it (fixtures/textbookPipeline.ts).
- * BENCH_PAYMENTS, BENCH_ROUNDS and BENCH_TEXTBOOK_PAYMENTS make it smaller.
+ * With each client in turn; KAFKA_CLIENT: with one. BENCH_PAYMENTS, BENCH_ROUNDS and BENCH_TEXTBOOK_PAYMENTS make it smaller.
  */
-import { type Bench, clientOf, runRawCopy, runStream, runTextbook, type StreamRun } from './fixtures/streamRuns.ts';
+import { kafkaClients } from '../src/config/kafka.ts';
+import { runRawCopy, runStream, runTextbook, type Bench, type StreamRun, withClient } from './fixtures/streamRuns.ts';
 import { openStreamBench } from './fixtures/streamBench.ts';
 import { type StreamRelease, streamReleases } from './fixtures/streamReleases.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
@@ -15,17 +16,16 @@ interface Round {
   readonly runs: Readonly<Record<StreamRelease, StreamRun>>;
 }
 
-async function measure(bench: Bench, textbookPayments: number): Promise<Round> {
+async function measure(bench: Bench, textbook: number): Promise<Round> {
   const before = await runRawCopy(bench, 0);
   const twenty = await runStream(bench, streamReleases.twenty);
-  const textbook = await runTextbook(bench, textbookPayments);
   const ofDefault = await runStream(bench, streamReleases.default);
   const after = await runRawCopy(bench, 0);
   const large = await runRawCopy(bench, Math.round(twenty.meanBytes));
   return {
     raw: (before.perSecond + after.perSecond) / 2,
     rawOfDecisions: large.perSecond,
-    textbook: textbook.perSecond,
+    textbook,
     runs: { twenty, default: ofDefault },
   };
 }
@@ -70,6 +70,7 @@ function report(rounds: readonly Round[], payments: number, client: string): voi
       n,
       spread: rangeOf(ratios),
       release,
+      client,
       textbook: Math.round(median(rounds.map(({ textbook }) => textbook))),
     });
   }
@@ -79,11 +80,16 @@ export async function run(): Promise<void> {
   const payments = sizeOf('BENCH_PAYMENTS', 200_000);
   const rounds = sizeOf('BENCH_ROUNDS', 3);
   const textbookPayments = Math.min(payments, sizeOf('BENCH_TEXTBOOK_PAYMENTS', 10_000));
+  const chosen = process.env['KAFKA_CLIENT'];
+  const clients = chosen === undefined ? kafkaClients : [chosen];
   const bench = await openStreamBench(payments);
   try {
-    const measured: Round[] = [];
-    for (let round = 0; round < rounds; round++) measured.push(await measure(bench, textbookPayments));
-    report(measured, payments, clientOf(bench));
+    const measured = new Map<string, Round[]>(clients.map((client) => [client, []]));
+    for (let round = 0; round < rounds; round++) {
+      const { perSecond } = await runTextbook(bench, textbookPayments);
+      for (const [client, own] of measured) own.push(await measure(withClient(bench, client), perSecond));
+    }
+    for (const [client, own] of measured) report(own, payments, client);
   } finally {
     await bench.close();
   }

@@ -1,8 +1,8 @@
 /** Kafka's part of the environment. */
 import Type from 'typebox';
 
-const clients = ['kafkajs', 'platformatic'] as const;
-export const kafkaClientDefault: (typeof clients)[number] = 'platformatic';
+export const kafkaClients = ['kafkajs', 'platformatic'] as const;
+export const kafkaClientDefault: (typeof kafkaClients)[number] = 'platformatic';
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 const hostPort = '[^\\s,:/@]+:\\d{1,5}';
 
@@ -15,10 +15,10 @@ export const kafkaSchema = {
     }),
   ),
   KAFKA_CLIENT: Type.Union(
-    clients.map((client) => Type.Literal(client)),
+    kafkaClients.map((client) => Type.Literal(client)),
     {
       default: kafkaClientDefault,
-      description: `The library that speaks to Kafka: ${clients.join(' or ')} (@platformatic/kafka).`,
+      description: `The library that speaks to Kafka: ${kafkaClients.join(' or ')} (@platformatic/kafka).`,
     },
   ),
   KAFKA_GROUP_INSTANCE_ID: Type.Optional(
@@ -55,14 +55,14 @@ export const kafkaSchema = {
 /** What the values must be, in words. */
 export const kafkaExpectations: Readonly<Record<string, string>> = {
   KAFKA_BROKERS: 'host:port, several separated by commas',
-  KAFKA_CLIENT: clients.join(' or '),
+  KAFKA_CLIENT: kafkaClients.join(' or '),
   KAFKA_GROUP_INSTANCE_ID: 'up to 100 letters, digits, “.”, “_” or “-”',
   KAFKA_SSL: 'true or false',
   KAFKA_SASL_MECHANISM: `one of ${mechanisms.join(', ')}`,
 };
 
 export interface KafkaSettings {
-  readonly client: (typeof clients)[number];
+  readonly client: (typeof kafkaClients)[number];
   readonly brokers: readonly string[];
   readonly groupInstanceId: string | undefined;
   /** `caFile`: PEM certificates to trust instead of the system's. */
@@ -78,7 +78,7 @@ export interface KafkaSettings {
 
 interface KafkaVariables {
   readonly KAFKA_BROKERS?: string;
-  readonly KAFKA_CLIENT: (typeof clients)[number];
+  readonly KAFKA_CLIENT: (typeof kafkaClients)[number];
   readonly KAFKA_GROUP_INSTANCE_ID?: string;
   readonly KAFKA_SSL: 'true' | 'false';
   readonly KAFKA_SSL_CA?: string;
