@@ -50,7 +50,7 @@ async function run({ release, days, json }: Options): Promise<void> {
   const connection = connectRedis({ ...environment.redis, commandTimeoutMs: redisMs });
   opened.defer(() => connection.close());
   if (!(await connection.whenReady(redisReadyMs))) throw unreachable('Redis does not answer.');
-  const velocity = new RedisVelocityStore({ program, connection });
+  const velocity = new RedisVelocityStore({ program, connection, copiesBytesMax: environment.redis.copiesBytesMax });
   opened.defer(async () => {
     await velocity.close();
   });

@@ -1,5 +1,7 @@
 /** What outlives the store of decisions: it forgets a payment after some days, and a chargeback or an auditor comes months later. */
 import type { Label } from '../domain/label.ts';
+import type { CompiledRelease } from '../releases/compile.ts';
+import { ReleaseUnknown } from '../releases/sharedReleases.ts';
 import type { DecisionRecord, DecisionStore } from './ports.ts';
 import { DecisionsUnavailable } from './storeErrors.ts';
 
@@ -16,6 +18,19 @@ export interface DecisionArchive {
   ): Promise<readonly (DecisionRecord | undefined)[]>;
   /** The payment's labels, oldest first. */
   findLabels(tenantId: string, paymentId: string): Promise<readonly Label[]>;
+}
+
+/**
+ * The compiled release of a recorded decision, from where releases are kept for years: without it a decision cannot be told now.
+ * @throws ReleaseUnknown where nobody keeps it, else DecisionsUnavailable
+ */
+export async function archivedRelease(compiled: Promise<CompiledRelease>): Promise<CompiledRelease> {
+  try {
+    return await compiled;
+  } catch (error) {
+    if (error instanceof ReleaseUnknown) throw error;
+    throw new DecisionsUnavailable('the release of an older decision is in the archive', { cause: error });
+  }
 }
 
 /** A store that can tell that there is no decision. */

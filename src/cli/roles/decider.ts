@@ -12,7 +12,7 @@ import { type ClickHouseStore, createClickHouseStore } from '../../adapters/clic
 import { awaitDirectory } from '../../adapters/sqlite/lock.ts';
 import { openSpoolFile } from '../../adapters/sqlite/spoolFile.ts';
 import type { Environment } from '../../config/env.ts';
-import { withArchive } from '../../pipeline/archive.ts';
+import { archivedRelease, withArchive } from '../../pipeline/archive.ts';
 import { systemClock } from '../../pipeline/clock.ts';
 import { encodeDecisionMessage } from '../../pipeline/decisionMessage.ts';
 import { createPipelineMetrics, type PipelineMetrics } from '../../pipeline/metrics.ts';
@@ -121,7 +121,7 @@ export async function openDecider(options: DeciderOptions): Promise<Decider> {
   const composed: ComposedDecider = composeDecider({
     ...engines,
     release,
-    releaseOf: (id) => (id === release.id ? Promise.resolve(release) : releases.compiled(id)),
+    releaseOf: (id) => (id === release.id ? Promise.resolve(release) : archivedRelease(releases.compiled(id))),
     archived: (store) =>
       analytics === undefined ? store : withArchive(store, analytics, (id) => releases.namesOf(id)),
     cache,

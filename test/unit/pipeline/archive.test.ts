@@ -3,9 +3,15 @@
  * payment on its way to a decision never waits for the archive.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type DecisionArchive, type FindableStore, withArchive } from '../../../src/pipeline/archive.ts';
+import {
+  archivedRelease,
+  type DecisionArchive,
+  type FindableStore,
+  withArchive,
+} from '../../../src/pipeline/archive.ts';
 import type { DecisionRecord } from '../../../src/pipeline/ports.ts';
 import { DecisionsUnavailable } from '../../../src/pipeline/storeErrors.ts';
+import { ReleaseUnknown } from '../../../src/releases/sharedReleases.ts';
 import type { Label } from '../../../src/domain/label.ts';
 
 const tenant = 'default';
@@ -82,4 +88,9 @@ describe('a store with an archive', () => {
     expect(await both.labelsOf(tenant, 'new')).toEqual([labelOf('new')]);
     expect(asked).toEqual([]);
   });
+});
+
+it('a release that cannot be fetched now is no unknown one, and the other way round', async () => {
+  await expect(archivedRelease(Promise.reject(new Error('away')))).rejects.toBeInstanceOf(DecisionsUnavailable);
+  await expect(archivedRelease(Promise.reject(new ReleaseUnknown('r')))).rejects.toBeInstanceOf(ReleaseUnknown);
 });
