@@ -52,37 +52,41 @@ export interface KafkaSide {
 
 /** One broker, with a proxy before it. */
 export async function startWorld(): Promise<World> {
+  await using opened = new AsyncDisposableStack();
   const kafkaProxy = new KafkaProxy();
   const proxyPort = await kafkaProxy.listen();
   const kafka = await startKafka({ proxyPorts: [proxyPort] });
+  opened.defer(() => kafka.stop());
+  opened.defer(() => kafkaProxy.close());
   const [target = ''] = kafka.proxied;
   kafkaProxy.target = target;
   const side = { environment: { KAFKA_BROKERS: `127.0.0.1:${proxyPort}` }, brokers: [kafka.brokers] };
   const world = await startRoles(side);
-  return {
-    ...world,
-    kafka,
-    kafkaProxy,
-    async close() {
-      await world.close();
-      await kafkaProxy.close();
-      await kafka.stop();
-    },
-  };
+  opened.defer(() => world.close());
+  const all = opened.move();
+  return { ...world, kafka, kafkaProxy, close: () => all.disposeAsync() };
 }
 
 /** A serve, two streams and a sink over this Kafka, with a Redis and a ClickHouse of their own. */
 export async function startRoles(kafka: KafkaSide): Promise<RolesWorld> {
+  // Closed in the opposite order of how they were opened; also where a later one does not start.
+  await using opened = new AsyncDisposableStack();
   const redisDirectory = mkdtempSync(join(tmpdir(), 'holdfast-faults-redis-'));
+  opened.defer(() => {
+    rmSync(redisDirectory, { recursive: true, force: true });
+  });
   const durable = ['--dir', redisDirectory, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
-  const [redis, front] = await Promise.all([
-    startRedis({ program: requires('redis').path, args: durable }),
-    startClickHouseFront(),
-  ]);
+  const redis = await startRedis({ program: requires('redis').path, args: durable });
+  opened.defer(() => redis.stop());
+  const front = await startClickHouseFront();
+  opened.defer(() => front.close());
   const redisProxy = await startTcpProxy(redis.port);
+  opened.defer(() => redisProxy.close());
   const log = new KafkaEventLog({ connection: { brokers: kafka.brokers } });
+  opened.defer(() => log.close());
   await log.ping();
   const tail = new DecisionsTail(log);
+  opened.defer(() => tail.close());
   const clockFile = join(redisDirectory, 'clock');
   writeFileSync(clockFile, '0');
   const environment = {
@@ -101,8 +105,11 @@ export async function startRoles(kafka: KafkaSide): Promise<RolesWorld> {
     roles.push(one);
     return one;
   };
-  await Promise.all((['serve', 'stream', 'stream', 'sink'] as const).map((role) => start(role)));
+  opened.defer(() => endRoles([...roles, ...ended]));
+  const started = await Promise.allSettled((['serve', 'stream', 'stream', 'sink'] as const).map((role) => start(role)));
+  for (const each of started) if (each.status === 'rejected') throw each.reason;
   await untilShared(kafka.brokers);
+  const all = opened.move();
   return {
     ...{ redis, redisProxy, front, log, tail, roles, start },
     of: (role) => roles.filter((one) => one.role === role),
@@ -117,14 +124,7 @@ export async function startRoles(kafka: KafkaSide): Promise<RolesWorld> {
       for (const { process: child } of roles) child.kill('SIGWINCH');
     },
     forgetRedis: () => rmSync(join(redisDirectory, 'appendonlydir'), { recursive: true, force: true }),
-    async close() {
-      await endRoles([...roles, ...ended]);
-      await tail.close();
-      await log.close();
-      await redisProxy.close();
-      await Promise.all([redis.stop(), front.close()]);
-      rmSync(redisDirectory, { recursive: true, force: true });
-    },
+    close: () => all.disposeAsync(),
   };
 }
 
