@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import type { KafkaClientName } from '../src/adapters/kafka/clients.ts';
+import { kafkaClients as clients } from '../src/config/kafka.ts';
 import { topics } from '../src/pipeline/ports.ts';
 import { openStreamBench } from './fixtures/streamBench.ts';
 import { streamReleases } from './fixtures/streamReleases.ts';
@@ -19,7 +20,6 @@ import {
 import { copyGroup } from './fixtures/streamTopics.ts';
 import { median, printMetric, rangeOf, sizeOf } from './lib.ts';
 
-const clients = ['kafkajs', 'platformatic'] as const;
 /** About what a decision with its features takes on its topic. */
 const decisionBytes = 2_500;
 const allWorks = ['copy-payments', 'copy-decisions', 'stream'] as const;

@@ -8,7 +8,7 @@ import type { StateWriter } from './stateWriter.ts';
 /** A tail of so many records, and of an eighth of the state, is put into the state. */
 const tailRecordsMax = 16;
 const tailShare = 8;
-/** Compactions on their way at one time; beyond, the next reader of the entity tries again. */
+/** Compactions on their way at one time (of 512 payments some 70 are due); beyond, the next reader of the entity tries again. */
 const compactionsMax = 512;
 
 export interface ReplacerOptions {

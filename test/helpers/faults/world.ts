@@ -55,9 +55,9 @@ export async function startWorld(): Promise<World> {
   await using opened = new AsyncDisposableStack();
   const kafkaProxy = new KafkaProxy();
   const proxyPort = await kafkaProxy.listen();
+  opened.defer(() => kafkaProxy.close());
   const kafka = await startKafka({ proxyPorts: [proxyPort] });
   opened.defer(() => kafka.stop());
-  opened.defer(() => kafkaProxy.close());
   const [target = ''] = kafka.proxied;
   kafkaProxy.target = target;
   const side = { environment: { KAFKA_BROKERS: `127.0.0.1:${proxyPort}` }, brokers: [kafka.brokers] };
